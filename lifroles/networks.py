@@ -116,8 +116,5 @@ class SpikingMLP(nn.Module):
     @torch.no_grad()
     def learned_leaks(self) -> dict[str, list[float]]:
         """Return k_tau of every unit of the layers that learn it."""
-        return {
-            name: node.leak().tolist()
-            for name, node in zip(self.layer_names(), self.nodes, strict=True)
-            if isinstance(getattr(node, "leak", None), LearnableLeak)
-        }
+        leaks = ((name, getattr(node, "leak", None)) for name, node in zip(self.layer_names(), self.nodes, strict=True))
+        return {name: leak().tolist() for name, leak in leaks if isinstance(leak, LearnableLeak)}

@@ -9,9 +9,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from lifroles import __version__
 from lifroles.paths import project_root
 
-PACKAGES = ("lifroles", "torch", "spikingjelly", "numpy")
+PACKAGES = ("torch", "spikingjelly", "numpy")
 
 
 def _git(*arguments: str) -> str | None:
@@ -49,7 +50,11 @@ def describe(*, threads: int, device: str, backend: str) -> dict[str, Any]:
     return {
         "commit": _git("rev-parse", "HEAD"),
         "dirty": None if dirty is None else bool(dirty),
-        "versions": {"python": platform.python_version(), **{p: _version(p) for p in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            "lifroles": __version__,
+            **{p: _version(p) for p in PACKAGES},
+        },
         "processor": processor(),
         "platform": f"{platform.system()} {platform.machine()}",
         "threads": threads,

@@ -111,7 +111,8 @@ class Store:
             if partial is not None:
                 shutil.rmtree(partial, ignore_errors=True)
             raise StoreError(
-                f"The run cannot be written to {place} ({error.strerror}): free or unlock the folder, or set LIFROLES_RUNS."
+                f"The run cannot be written to {place} ({error.strerror}): "
+                "free or unlock the folder, or set LIFROLES_RUNS to another."
             ) from error
         return place
 

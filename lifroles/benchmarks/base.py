@@ -65,7 +65,7 @@ class Benchmark(Interface):
     normal_leak: ClassVar[Leak]
     sources: ClassVar[tuple[str, ...]]
     default_source: ClassVar[str]
-    protocol: ClassVar[type[Protocol]]
+    protocol: ClassVar[type[Any]]
     groups: ClassVar[tuple[str, ...]]
 
     def load(self, protocol: Any, source: str) -> Data:

@@ -136,7 +136,7 @@ class Xor:
         return output[protocol.T - protocol.pattern_steps + 1 :] if protocol.pattern_steps > 1 else output[-1:]
 
     def loss(self, protocol: XorProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        """Cross-entropy of the softmax of the potentials (so softmax acts twice, as in the script), summed over steps."""
+        """Cross-entropy of the potentials' softmax (so softmax acts twice, as in the script), summed over steps."""
         scores = self._answers(protocol, output).softmax(-1)
         steps = scores.shape[0]
         return F.cross_entropy(scores.flatten(0, 1), labels.repeat(steps)) * steps
