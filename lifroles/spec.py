@@ -105,5 +105,7 @@ class RunSpec(BaseModel):
             )
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"])) or benchmark
-            raise SpecError(f"{where} is {first.get('input')!r}: {first['msg']}.") from error
+            if first["type"] == "value_error":  # one of our own validators: its message is the sentence
+                raise SpecError(f"{benchmark}: {first.get('ctx', {}).get('error')}.") from error
+            where = ".".join(map(str, first["loc"]))
+            raise SpecError(f"{where} is {first['input']!r}: {first['msg']}.") from error
