@@ -10,7 +10,7 @@ import torch
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
-from lifroles.backends import reference
+from lifroles import backends
 from lifroles.neuron import LEAK_INIT, LearnableLeak, VariantLIF, make_leak
 from lifroles.variant import Leak, Variant
 
@@ -24,15 +24,19 @@ class LeakyIntegrator(nn.Module):
         features: number of units N.
         leak: the coefficient k_tau, or ``"learnable"``: one a unit.
         leak_init: range of the draw behind a learnable leak.
+        backend: see :class:`~lifroles.neuron.VariantLIF`.
     """
 
-    def __init__(self, features: int, leak: Leak, leak_init: tuple[float, float] = LEAK_INIT) -> None:
+    def __init__(
+        self, features: int, leak: Leak, leak_init: tuple[float, float] = LEAK_INIT, backend: str = "auto"
+    ) -> None:
         super().__init__()
         self.leak = make_leak(leak, features, leak_init)
+        self.backend, self._kernels = backends.select(backend)
 
     def forward(self, x_seq: Tensor) -> Tensor:
         """Return the potentials ``[T, B, N]`` for the input currents ``[T, B, N]``."""
-        return reference.integrate(x_seq, k_tau=self.leak() if isinstance(self.leak, LearnableLeak) else self.leak)
+        return self._kernels.integrate(x_seq, k_tau=self.leak() if isinstance(self.leak, LearnableLeak) else self.leak)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class SpikingMLP(nn.Module):
             nodes.append(VariantLIF(classes, classifier, u_th=u_th, width=width, backend=backend, leak_init=leak_init))
         else:
             leak = variant.leak if readout_leak is None else readout_leak
-            nodes.append(LeakyIntegrator(classes, leak, leak_init))
+            nodes.append(LeakyIntegrator(classes, leak, leak_init, backend))
         self.nodes = nn.ModuleList(nodes)
         self.readout: Readout = readout
 

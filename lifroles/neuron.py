@@ -55,7 +55,7 @@ class VariantLIF(neuron.BaseNode):
         u_th: firing threshold (0.3 for Table 5's spatial data sets).
         width: half the width of the surrogate's rectangle.
         detach_reset: whether to stop the gradient at the spike inside the reset.
-        backend: ``"auto"`` or ``"reference"``.
+        backend: ``"auto"``, ``"cpu"`` or ``"reference"``.
         step_mode: ``"m"``: input and output ``[T, B, N]``; ``"s"``: ``[B, N]``.
         store_v_seq: whether to keep u as ``v_seq`` ``[T, B, N]``.
         leak_init: range of the uniform draw behind a learnable leak, before the sigmoid.
