@@ -212,14 +212,16 @@ def _numbers(history: dict[str, Any], epochs: int) -> list[float]:
     return [value for curve in curves for value in curve[:epochs]]
 
 
-def replay(record: Record, epochs: int = 1, *, backend: str = "auto") -> Replay:
+def replay(record: Record, epochs: int = 1) -> Replay:
     """Train the first epochs of a stored run again and compare them with what was stored.
+
+    The neuron's backend is the one that the record names, because another one sums in another order.
 
     Raises:
         DataError: the data are missing or damaged.
     """
     epochs = min(epochs, record.epochs)
-    again = train(record.spec, epochs=epochs, backend=backend)
+    again = train(record.spec, epochs=epochs, backend=record.provenance.get("backend", "auto"))
     old, new = _numbers(record.history, epochs), _numbers(again.history, epochs)
     difference = max((abs(a - b) for a, b in zip(old, new, strict=True)), default=0.0)
     return Replay(record, epochs, old == new, difference, again.provenance["wall_seconds"])

@@ -1,6 +1,7 @@
 """Every backend computes what the reference defines: the same spikes and potentials, the same gradients."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ RESETS = ("hard", "soft", "none")
 SHAPES = [(7, 3, 5), (1, 1, 1), (4, 2, 4099), (30, 257, 33), (3, 500, 16)]
 
 
-def case(shape, dtype, leak, recurrent, seed=0):
+def case(shape, dtype, leak, recurrent, seed=0) -> Any:
     """Leaves for one layer: current, initial potential and spikes, k_tau, V, whose scales make some units fire."""
     random = torch.Generator().manual_seed(seed)
 
@@ -37,7 +38,7 @@ def case(shape, dtype, leak, recurrent, seed=0):
     return [part.to(dtype) if isinstance(part, torch.Tensor) else part for part in (x, u, o, k, v)]
 
 
-def outcome(backend, parts, *, outputs=("o", "u", "last u", "last o"), needs="xuokv", seed=5, **options):
+def outcome(backend, parts, *, outputs=("o", "u", "last u", "last o"), needs="xuokv", seed=5, **options) -> Any:
     """Run forward and backward from random gradients at `outputs`; return the outputs and the leaves' gradients."""
     leaves = [
         part.detach().clone().requires_grad_(name in needs) if isinstance(part, torch.Tensor) else part
@@ -184,7 +185,7 @@ def test_currents_in_any_layout(recurrent):
 
 def test_a_repeated_input_gives_its_gradient_once():
     image, *rest = case((1, 4, 5), F64, 0.3, False)
-    gradients = []
+    gradients: list[Any] = []
     for backend in (reference, cpu):
         leaf = image[0].clone().requires_grad_()
         o, *_ = backend.run(leaf.expand(10, -1, -1), *rest[:2], k_tau=0.3, reset="hard", u_th=0.3, fire=RECT)
@@ -223,8 +224,9 @@ def test_without_gradients_the_numbers_are_the_same_and_no_graph_is_made():
                 found = cpu.run(x, u, o, keep_u=keep_u, **options)
                 expected = reference.run(x, u, o, keep_u=keep_u, **options)
             for mine, theirs in zip(found, expected, strict=True):
-                assert (mine is None) == (theirs is None)
-                if mine is not None:
+                if mine is None or theirs is None:
+                    assert mine is theirs
+                else:
                     assert torch.equal(mine, theirs) and not mine.requires_grad
 
 
@@ -276,6 +278,7 @@ def test_spikes_at_the_threshold_and_no_gradient_at_the_edges():
     o, *_ = cpu.run(x, zero, zero, k_tau=1.0, reset="hard", u_th=0.5, fire=surrogate.Rect(alpha=2.0))
     o.sum().backward()
     assert o.flatten().tolist() == [0, 0, 1, 1, 1]
+    assert x.grad is not None
     assert x.grad.flatten().tolist() == [0, 2, 2, 2, 0]
 
 

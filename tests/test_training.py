@@ -134,6 +134,13 @@ def test_a_replay_finds_the_same_numbers_and_notices_a_difference():
     assert not other.identical and other.difference == pytest.approx(0.25)
 
 
+def test_a_replay_uses_the_backend_of_the_record():
+    record = train(small("recurrent"), backend="reference")
+    assert record.provenance["backend"] == "reference"
+    assert replay(record, epochs=2).identical
+    assert train(small("recurrent")).provenance["backend"] == "cpu"
+
+
 def test_variants_are_what_the_network_is_built_of():
     for name in ("no_reset", "recurrent"):
         spec = small(name)

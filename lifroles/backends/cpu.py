@@ -127,7 +127,7 @@ def _forward(
         rows, stride, _flat(c), _coefficients(k, x.shape[-1], dtype), _flat(u), lanes if keep_u else 0, _flat(o),
         state, state_stride, _DTYPES[dtype](rule.u_th),
     )  # fmt: skip
-    if weight is None:
+    if weight is None or o_first is None:
         loop(*arguments, 0, steps)
         return u, o
     across = weight.detach().t()
@@ -220,7 +220,7 @@ def _advance(
     """Return o, u (``[T, B, N]`` if ``keep_u`` or a gradient is wanted) and the last of each."""
     differentiable = any(isinstance(v, Tensor) and v.requires_grad for v in (x, c, k, weight, o_first))
     if torch.is_grad_enabled() and differentiable:
-        return _Sequence.apply(rule, x, c, k, weight, o_first)  # pyright: ignore[reportReturnType]
+        return _Sequence.apply(rule, x, c, k, weight, o_first)
     with torch.no_grad():
         u, o = _forward(rule, x, c, k, weight, o_first, keep_u)
         return o, u, o[-1].clone() if rule.fires else o, u[-1].clone() if keep_u else u[-1]
@@ -251,7 +251,7 @@ def run(
     tensors = [value for value in (u, o, k_tau, recurrent_weight) if isinstance(value, Tensor)]
     if not (
         type(fire) is surrogate.Rect
-        and fire.spiking
+        and getattr(fire, "spiking", False)
         and isinstance(alpha, int | float)
         and alpha > 0
         and x_seq.dim() == 3
