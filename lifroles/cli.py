@@ -65,23 +65,22 @@ def parse_seeds(text: str) -> list[int]:
     return list(dict.fromkeys(seeds))
 
 
-def parse_settings(settings: list[str]) -> dict[str, object]:
-    """Return ``["T=100", "loss=mse"]`` as names and values; a value is read as JSON, else as text.
+def parse_settings(settings: list[str], option: str) -> dict[str, object]:
+    """Return ``["T=100", "loss=mse"]`` as names and values, read as a notebook's parameters are.
 
     Raises:
         SpecError: a setting has no name or no value, or a name comes twice.
     """
+    from lifroles.parameters import parse_value
+
     parsed: dict[str, object] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         if not (name and equals and value):
-            raise SpecError(f"--set is {setting!r}: give NAME=VALUE, such as T=100.")
+            raise SpecError(f"{option} is {setting!r}: give NAME=VALUE, such as T=100.")
         if name in parsed:
-            raise SpecError(f"--set gives {name} twice: give it once.")
-        try:
-            parsed[name] = json.loads(value)
-        except ValueError:
-            parsed[name] = value
+            raise SpecError(f"{option} gives {name} twice: give it once.")
+        parsed[name] = parse_value(value)
     return parsed
 
 
@@ -122,7 +121,7 @@ def train(
     from lifroles.spec import RunSpec
     from lifroles.store import Store
 
-    changes = parse_settings(settings or [])
+    changes = parse_settings(settings or [], "--set")
     if epochs is not None:
         changes["epochs"] = epochs
     names = list(variant or ["baseline"])
@@ -264,6 +263,10 @@ def book(
         list[str] | None,
         typer.Option("--parameter", "-p", metavar="NAME=VALUE", help="A notebook parameter; repeat for several."),
     ] = None,
+    notebooks: Annotated[
+        list[str] | None,
+        typer.Option("--notebook", "-n", help="Execute only this notebook again; repeat for several."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Execute and build everything again.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -272,7 +275,8 @@ def book(
         return
     from lifroles import book as maker
 
-    page = maker.build(profile=profile, parameters=parse_settings(parameters or []), force=force, quiet=quiet)
+    values = parse_settings(parameters or [], "--parameter")
+    page = maker.build(profile=profile, parameters=values, pages=notebooks, force=force, quiet=quiet)
     out.print(f"The book is in {page}", highlight=False, soft_wrap=True)
 
 

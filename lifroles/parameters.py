@@ -126,13 +126,22 @@ class NotebookParameters(BaseModel):
         return cls().as_data()
 
     def table(self) -> str:
-        """Return a Markdown table: name, value here, default, what it accepts, what it does."""
-        rows = ["| Parameter | Here | Default | Accepts | What it does |", "|---|---|---|---|---|"]
+        """Return a Markdown table: name, value here if not the default, default, what it accepts, what it does."""
         values, defaults = self.as_data(), self.defaults()
-        for name, info in type(self).model_fields.items():
-            cells = (f"`{name}`", _code(values[name]), _code(defaults[name]), accepts(type(self), name))
-            rows.append(f"| {' | '.join(cells)} | {info.description} |")
-        return "\n".join(rows)
+        head = ["Parameter", "Here", "Default", "Accepts", "What it does"]
+        rows = [
+            [
+                f"`{name}`",
+                "" if values[name] == defaults[name] else _code(values[name]),
+                _code(defaults[name]),
+                accepts(type(self), name),
+                info.description or "",
+            ]
+            for name, info in type(self).model_fields.items()
+        ]
+        columns = [0, 1, 2, 3, 4] if values != defaults else [0, 2, 3, 4]
+        lines = [[row[column] for column in columns] for row in (head, ["---"] * 5, *rows)]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
     def _repr_markdown_(self) -> str:
         return self.table()
@@ -349,4 +358,7 @@ def _hint(name: object, known: Iterable[str]) -> str:
 
 
 def _code(value: object) -> str:
+    """Return a value as Markdown code; of a long list, which would make a table too wide, only how it begins."""
+    if isinstance(value, list) and len(value) > 3:
+        return f"`[{value[0]!r}, ...]` ({len(value)} in all)"
     return f"`{value!r}`"

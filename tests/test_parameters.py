@@ -137,7 +137,7 @@ def test_every_parameter_says_what_it_does_and_accepts(schema: type[parameters.N
         assert info.description
         assert row.startswith(f"| `{name}` |")
         assert parameters.accepts(schema, name) in row
-        assert row.count("|") == 6
+        assert row.count("|") == 5
 
 
 def test_a_value_goes_to_every_notebook_that_has_the_parameter() -> None:

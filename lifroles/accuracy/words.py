@@ -1,0 +1,203 @@
+"""Section 4.1 in words: tables, captions and verdicts, all computed from the runs."""
+
+from __future__ import annotations
+
+from lifroles import benchmarks, prose
+from lifroles.accuracy.study import Cell, Study, changes_in_words, source
+from lifroles.tables import Table, protocol_table
+from lifroles.training import Replay
+from lifroles.variant import VARIANT_LABELS
+
+NOT_RUN = "not run"
+
+
+def title(benchmark: str) -> str:
+    """Return a benchmark's name for readers."""
+    return benchmarks.get(benchmark).title
+
+
+def label(variant: str) -> str:
+    """Return a variant's name as the paper's tables write it."""
+    return VARIANT_LABELS.get(variant, variant)
+
+
+def seeds_a_variant(study: Study, benchmark: str) -> str:
+    """Return how many seeds there are: ``"n = 1 seed a variant"``, ``"n = 2 to 5 seeds a variant"``."""
+    counts = [len(cell.records) for cell in study.row(benchmark) if cell.records] or [0]
+    if min(counts) == max(counts):
+        return f"n = {prose.counted(counts[0], 'seed')} a variant"
+    return f"n = {min(counts)} to {max(counts)} seeds a variant"
+
+
+def scale_note(study: Study) -> str:
+    """Return which runs the page shows: profile, sources and scale, as Markdown."""
+    lead = {
+        "archive": "This page shows **archived runs** of the full protocol and trains nothing but one replay.",
+        "smoke": "**Every number on this page is from toy scale.** It shows that the code runs, and says nothing "
+        "about the paper.",
+        "paper": "This page shows runs **trained in place with the full protocol**.",
+    }[study.parameters.profile]
+    if study.parameters.profile == "paper" and study.parameters.epochs is not None:
+        lead = "This page shows runs **trained in place for fewer or more epochs than the full protocol**."
+    parts = []
+    for name in study.parameters.benchmarks:
+        runs, own = study.records(name), source(study.parameters, name)
+        scales = sorted({changes_in_words(r) for r in runs})
+        missing = [label(c.variant).lower() for c in study.row(name) if not c.records]
+        note = f"; {NOT_RUN}: {prose.listed(missing)}" if missing else ""
+        what = f"{prose.counted(len(runs), 'run')}, {prose.listed(scales)}" if runs else NOT_RUN
+        parts.append(f"- {title(name)}: source `{own}`, {what}{note}.")
+    return "\n".join([lead, "", *parts])
+
+
+def accuracy_table(study: Study, benchmark: str) -> Table:
+    """Return a benchmark's column of Table 6 beside ours: last and best epoch, with source, scale and seeds."""
+    rows = []
+    for cell in study.row(benchmark):
+        reported = cell.reported.text if cell.reported else "–"
+        if cell.last is None or cell.best is None:
+            why = f"failed: {cell.failed[0].reason}" if cell.failed else NOT_RUN
+            rows.append((label(cell.variant), reported, why, "–", "–", study.source(benchmark)))
+            continue
+        scales = prose.listed(sorted({changes_in_words(r) for r in cell.records}))
+        failed = f"; {prose.counted(len(cell.failed), 'run')} failed" if cell.failed else ""
+        seeds = ("seed " if len(cell.records) == 1 else "seeds ") + ", ".join(str(r.seed) for r in cell.records)
+        runs = f"{study.source(benchmark)}, {scales}, {seeds}{failed}"
+        effect = study.effect(benchmark, cell.variant)
+        against = "–" if effect is None or cell.variant == "baseline" else prose.signed_points(effect.mean)
+        last, best = prose.interval(cell.last), prose.interval(cell.best)
+        rows.append((label(cell.variant), reported, last, best, against, runs))
+    columns = ("Variant", "Paper", "Here, last epoch", "Here, best epoch", "Against the baseline, points", "Runs")
+    chance = prose.percent(benchmarks.get(benchmark).chance, 0)
+    caption = (
+        f"{title(benchmark)}: test accuracy, mean and 95 % t-interval over seeds, beside Table 6. Chance is {chance}. "
+        "The best epoch is chosen by test accuracy, so it is optimistic. Against the baseline: last epoch, mean of the "
+        "differences seed by seed."
+    )
+    return Table(caption, columns, rows)
+
+
+def protocols(study: Study) -> list[Table]:
+    """Return the full protocol of every benchmark of the page, with the source of each number."""
+    return [
+        protocol_table(f"{title(name)}: protocol", benchmarks.get(name).protocol())
+        for name in study.parameters.benchmarks
+    ]
+
+
+def caption(study: Study, benchmark: str) -> str:
+    """Return the finding of the accuracy figure."""
+    cells = [c for c in study.row(benchmark) if c.last]
+    if not cells:
+        return f"{title(benchmark)}: {NOT_RUN}; only the paper's values (open diamonds) are shown."
+    means = {c.variant: c.last.mean for c in cells if c.last}
+    top, low = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    spread = "" if len(means) == 1 else f", {label(low).lower()} lowest with {prose.percent(means[low])}"
+    toy = " Toy scale." if study.parameters.profile == "smoke" else ""
+    return (
+        f"{title(benchmark)}: after the last epoch {label(top).lower()} is highest with {prose.percent(means[top])}"
+        f"{spread} ({seeds_a_variant(study, benchmark)}). Filled: every seed, with mean and 95 % "
+        f"interval, last epoch; pale: best epoch; open diamond: the paper; dashed: chance.{toy}"
+    )
+
+
+def _compared(cell: Cell) -> str:
+    assert cell.last is not None
+    assert cell.best is not None
+    text = f"{prose.interval(cell.last)} after the last epoch, {prose.percent(cell.best.mean)} at the best"
+    if cell.reported is None:
+        return f"{text}; Table 6 has no number for it."
+    gap = cell.reported.value - cell.last.mean
+    where = f"{prose.points(gap)} {'above' if gap > 0 else 'below'} ours"
+    if round(100 * gap, 1) == 0:
+        where = "the same as here"
+    inside = cell.last.contains(cell.reported.value)
+    side = "; one seed gives no interval" if inside is None else f", {'inside' if inside else 'outside'} our interval"
+    return f"{text}; the paper reports {cell.reported.text}, {where}{side}."
+
+
+def verdict(study: Study, benchmark: str) -> str:
+    """Return, as Markdown, how each variant compares with the paper and what that adds up to."""
+    lines = []
+    for cell in study.row(benchmark):
+        failed = f" ({prose.counted(len(cell.failed), 'run')} failed)" if cell.failed else ""
+        lines.append(f"- **{label(cell.variant)}**: {_compared(cell) if cell.records else NOT_RUN + '.'}{failed}")
+    return "\n".join([*lines, "", summary(study, benchmark)])
+
+
+def summary(study: Study, benchmark: str) -> str:
+    """Return whether the paper's numbers, and the direction of its effects, are found again."""
+    if study.parameters.profile == "smoke":
+        return "At toy scale these differences say nothing about the paper."
+    known = [(c, c.last.contains(c.reported.value)) for c in study.row(benchmark) if c.reported and c.last]
+    judged = [inside for _, inside in known if inside is not None]
+    base = study.cells.get((benchmark, "baseline"))
+    signs: list[tuple[str, bool, bool | None]] = []
+    for cell, _ in known:
+        effect = study.effect(benchmark, cell.variant)
+        if cell is base or effect is None or base is None or base.reported is None or cell.reported is None:
+            continue
+        theirs = cell.reported.value - base.reported.value
+        clear = None if effect.low is None else effect.contains(0.0) is False
+        signs.append((label(cell.variant).lower(), (theirs > 0) == (effect.mean > 0), clear))
+    sentences = []
+    if judged:
+        sentences.append(
+            f"The paper's number lies inside our 95 % interval for {sum(judged)} of "
+            f"{prose.counted(len(judged), 'variant')} with at least two seeds."
+        )
+    if single := len(known) - len(judged):
+        sentences.append(
+            f"{prose.counted(single, 'variant')} {'has' if single == 1 else 'have'} one seed and no interval."
+        )
+    if signs:
+        same = [name for name, agrees, _ in signs if agrees]
+        other = [name for name, agrees, _ in signs if not agrees]
+        sentences.append(
+            "The change against the baseline goes the paper's way for "
+            f"{len(same)} of {prose.counted(len(signs), 'variant')}"
+            + (f" ({prose.listed(same)})" if same else "")
+            + (f", and the other way for {prose.listed(other)}" if other else "")
+            + "."
+        )
+        clear = [name for name, _, sure in signs if sure]
+        if any(sure is not None for *_, sure in signs):
+            sentences.append(
+                f"Paired by seed, the 95 % interval of that change leaves zero out for {prose.listed(clear)}."
+                if clear
+                else "Paired by seed, the 95 % interval of that change holds zero for every variant."
+            )
+    return " ".join(sentences) or "There is not yet a run to compare with the paper."
+
+
+def curves_caption(study: Study, benchmark: str) -> str:
+    """Return the finding of the learning curves: how far last and best epochs lie apart."""
+    gaps = {
+        c.variant: max(b - e for b, e in zip(c.values("best_accuracy"), c.values("last_accuracy"), strict=True))
+        for c in study.row(benchmark)
+        if c.records
+    }
+    if not gaps:
+        return f"{title(benchmark)}: {NOT_RUN}."
+    worst = max(gaps, key=gaps.__getitem__)
+    return (
+        f"{title(benchmark)}: the best epoch lies above the last by up to {prose.points(gaps[worst])} "
+        f"({label(worst).lower()}). Lines: mean over seeds; bands: lowest to highest seed "
+        f"({seeds_a_variant(study, benchmark)})."
+    )
+
+
+def replay_words(replay: Replay | None) -> str:
+    """Return whether a stored run's first epochs came out the same here, as Markdown."""
+    if replay is None:
+        return "There is no stored run to replay."
+    spec = replay.record.spec
+    what = f"`{spec.path}`, trained again here for {prose.counted(replay.epochs, 'epoch')} in {replay.seconds:.0f} s,"
+    if replay.identical:
+        return f"{what} came out **identical, bit for bit**: losses, accuracies and spike rates."
+    origin = replay.record.provenance.get("processor") or "an unknown processor"
+    return (
+        f"{what} came out **different by at most {replay.difference:.2g}** in any loss, accuracy or spike rate. It was "
+        f"recorded on {origin}; another processor or library may round the last bits differently, and training "
+        "magnifies that."
+    )

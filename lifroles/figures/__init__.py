@@ -1,0 +1,7 @@
+"""The figures of the book: one function a figure, one style, from traces and records; nothing is computed here."""
+
+from __future__ import annotations
+
+from lifroles.figures.display import Display, command, show, svg
+
+__all__ = ["Display", "command", "show", "svg"]

@@ -1,0 +1,203 @@
+"""The book as a reader sees it: every page in a browser without a network, light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+
+from lifroles import book
+from lifroles.gate import Layout, toc_pages
+from lifroles.parameters import SCHEMAS
+from lifroles.paths import project_root
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+VIEWS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "switched": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "phone": {
+        "viewport": {"width": 390, "height": 844},
+        "device_scale_factor": 2,
+        "is_mobile": True,
+        "has_touch": True,
+    },
+}
+PAGES = toc_pages(Layout(project_root()))
+
+# Every element with text of its own whose contrast with what lies behind it is below a ratio (WCAG 2: 4.5 for
+# running text). The page's own colours are read, so that a cell or figure with a background of its own counts.
+CONTRAST = """
+(least) => {
+  const parse = (text) => {
+    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+    return [r, g, b, a];
+  };
+  const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));
+  const background = (element) => {
+    const layers = [];
+    for (let node = element; node; node = node.parentElement) {
+      const colour = parse(getComputedStyle(node).backgroundColor);
+      if (colour[3] > 0) layers.push(colour);
+      if (colour[3] === 1) break;
+    }
+    return layers.reverse().reduce((under, layer) => over(layer, under), [255, 255, 255]);
+  };
+  const luminance = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const faults = [];
+  for (const element of document.querySelectorAll('article *')) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const hidden = element.closest('svg, script, style, button, .headerlink, mjx-container');
+    if (!own || hidden || !element.getClientRects().length) continue;
+    const under = background(element);
+    const text = over(parse(getComputedStyle(element).color), under);
+    const [low, high] = [luminance(text), luminance(under)].sort((x, y) => x - y);
+    const ratio = (high + 0.05) / (low + 0.05);
+    const what = `${element.tagName} ${element.textContent.trim().slice(0, 40)}`;
+    if (ratio < least) faults.push(`${ratio.toFixed(2)}: ${what}`);
+  }
+  return faults;
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def archive_book(require: Callable[[object, str], None]) -> Path:
+    """Build the book from the archived runs, as `make book` does."""
+    layout = Layout(project_root())
+    require(all(layout.source(name).is_file() for name in SCHEMAS), "the notebooks are not there")
+    require(any((layout.root / "results").rglob("DONE")), "there are no archived runs")
+    return book.build(quiet=True).parent
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One headless browser for the session."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+Opened = tuple[Page, list[str]]
+
+
+@pytest.fixture(scope="module")
+def opened(browser: Browser, archive_book: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
+    """Open a page of the built book with the network cut off; yield it with all that went wrong so far."""
+    name, view = request.param
+    faults: list[str] = []
+
+    def refuse(route: Route, asked: Request) -> None:
+        if asked.url.startswith(("file:", "data:", "blob:")):
+            route.continue_()
+        else:
+            faults.append(f"asked for {asked.url}")
+            route.abort()
+
+    context = browser.new_context(offline=True, **VIEWS[view])
+    context.route("**/*", refuse)
+    page = context.new_page()
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("requestfailed", lambda asked: faults.append(f"did not get {asked.url}"))
+    page.goto((archive_book / f"{name}.html").as_uri())
+    page.wait_for_load_state("load")
+    page.evaluate("() => window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
+    yield page, faults
+    context.close()
+
+
+def _open(view: str) -> pytest.MarkDecorator:
+    # The fixture outlives a test, so that all tests of one view share one opened page.
+    return pytest.mark.parametrize("opened", [(name, view) for name in PAGES], indirect=True, ids=PAGES)
+
+
+@_open("light")
+def test_a_page_needs_no_network_and_reports_no_error(opened: Opened) -> None:
+    _, faults = opened
+    assert faults == []
+
+
+@_open("light")
+def test_equations_are_rendered(opened: Opened) -> None:
+    page, _ = opened
+    written = page.locator(".math").count()
+    sizes = page.evaluate(
+        "() => [...document.querySelectorAll('mjx-container')].filter((e) => e.checkVisibility())"
+        ".map((e) => [e.offsetWidth, e.offsetHeight])"
+    )
+    assert all(width > 0 and height > 0 for width, height in sizes)
+    if written:
+        assert sizes, "there are equations, and none is rendered"
+    assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    text = page.locator("article").inner_text()
+    assert "\\(" not in text, "an equation is shown as its source"
+    assert "$$" not in text, "an equation is shown as its source"
+
+
+def test_some_page_has_equations(archive_book: Path) -> None:
+    assert any('class="math' in (archive_book / f"{name}.html").read_text() for name in PAGES)
+
+
+def _assert_legible(page: Page, theme: str) -> None:
+    assert page.evaluate("document.documentElement.dataset.theme") == theme
+    assert page.evaluate(CONTRAST, 3.0) == []
+    assert page.locator("article").inner_text().strip()
+    broken = page.evaluate("[...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)")
+    assert broken == []
+    for image in page.locator("article .cell_output img, article .cell_output figure > svg").all():
+        if image.is_visible():
+            grey = np.asarray(Image.open(BytesIO(image.screenshot())).convert("L"), dtype=float)
+            paper = np.median(grey)
+            ink = max(np.percentile(grey, 99.9) - paper, paper - np.percentile(grey, 0.1))
+            assert ink > 80, f"a figure is hardly visible in the {theme} theme"
+
+
+@_open("light")
+def test_a_page_is_legible_in_the_light_theme(opened: Opened) -> None:
+    _assert_legible(opened[0], "light")
+
+
+@_open("dark")
+def test_a_page_is_legible_in_the_dark_theme(opened: Opened) -> None:
+    _assert_legible(opened[0], "dark")
+
+
+@_open("phone")
+def test_a_page_fits_a_phone(opened: Opened) -> None:
+    page, _ = opened
+    wide = page.evaluate(
+        "() => document.documentElement.scrollWidth > innerWidth + 1 ? "
+        "[...document.querySelectorAll('article *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)"
+        ".map((e) => e.tagName + '.' + e.className).slice(0, 5) : []"
+    )
+    assert wide == []
+
+
+@pytest.mark.parametrize("opened", [("book/index", "switched")], indirect=True, ids=["book/index"])
+def test_the_theme_can_be_switched(opened: Opened) -> None:
+    page, faults = opened
+    themes = []
+    for _ in range(3):
+        page.locator("button.theme-switch-button").first.click()
+        themes.append(page.evaluate("document.documentElement.dataset.theme"))
+    assert set(themes) == {"light", "dark"}
+    assert faults == []

@@ -1,0 +1,44 @@
+"""Tables: accessible, escaped, complete."""
+
+import pytest
+from bs4 import BeautifulSoup
+
+from lifroles.benchmarks import BENCHMARKS
+from lifroles.errors import SpecError
+from lifroles.tables import Table, protocol_table
+
+
+def test_headings_have_a_scope_and_the_table_a_caption():
+    page = BeautifulSoup(Table("Cap", ("Name", "Value"), [("a", "1"), ("b", "2")])._repr_html_(), "html.parser")
+    assert page.caption is not None
+    assert page.caption.get_text() == "Cap"
+    assert [th.get_text() for th in page.find_all("th", scope="col")] == ["Name", "Value"]
+    assert [th.get_text() for th in page.find_all("th", scope="row")] == ["a", "b"]
+    assert [td.get_text() for td in page.find_all("td")] == ["1", "2"]
+    region = page.find("div", role="region")
+    assert region is not None
+    assert region["tabindex"] == "0"
+
+
+def test_text_is_escaped_everywhere():
+    evil = '<script>"&'
+    html = Table(evil, (evil,), [(evil,)])._repr_html_()
+    assert "<script>" not in html
+    page = BeautifulSoup(html, "html.parser")
+    assert {tag.get_text() for tag in page.find_all(["caption", "th"])} == {evil}
+    region = page.find("div", role="region")
+    assert region is not None
+    assert region["aria-label"] == evil
+
+
+def test_a_row_of_the_wrong_length_is_refused():
+    with pytest.raises(SpecError, match="has 1 cells for 2"):
+        Table("Cap", ("a", "b"), [("only",)])
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_the_protocol_table_names_every_choice_with_its_source(name):
+    protocol = BENCHMARKS[name].protocol()
+    table = protocol_table("Protocol", protocol)
+    assert [row[1] for row in table.rows] == list(type(protocol).model_fields)
+    assert all(row[0] and row[3] for row in table.rows)
