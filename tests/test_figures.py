@@ -9,14 +9,16 @@ import pytest
 from bs4 import BeautifulSoup
 from fake_runs import fake_record, fake_study_store
 
-from lifroles import traces
+from lifroles import cli, traces
 from lifroles.accuracy import collect, mechanism
 from lifroles.accuracy.study import DELAYS
 from lifroles.figures import accuracy as study_figures
 from lifroles.figures import command, show, svg
 from lifroles.figures import traces as trace_figures
+from lifroles.figures.display import train_commands
 from lifroles.figures.style import COLOURS, INK, MARKERS, PAPER, SHORT, spread
 from lifroles.parameters import AccuracyParameters, LifNeuronParameters
+from lifroles.store import Store
 from lifroles.variant import PAPER_VARIANTS, VARIANT_LABELS
 
 
@@ -127,8 +129,14 @@ def test_every_variant_is_drawn_under_its_name(study):
     assert all(colour.lower() in drawn for colour in COLOURS.values())
     rows = svg(study_figures.table6(study, "xor"))
     assert all(line in rows for name in SHORT.values() for line in name.split("\n"))
-    # The two combinations that the fake study has no MNIST runs of.
-    assert svg(study_figures.table6(study, "mnist")).count("not run") == 2
+    assert "not run" not in rows
+
+
+def test_a_variant_without_a_run_is_drawn_as_not_run(tmp_path):
+    Store(tmp_path).write(fake_record("mnist", "baseline", 0, "official"))
+    parameters = AccuracyParameters(benchmarks=("mnist",))
+    drawn = svg(study_figures.table6(collect(parameters, store=Store(tmp_path)), "mnist"))
+    assert drawn.count("not run") == 4  # the other four of Table 6
 
 
 def test_the_papers_value_is_the_same_open_symbol_for_every_benchmark(study):
@@ -149,7 +157,11 @@ def test_a_figure_stands_with_caption_command_and_runs():
     assert caption is not None
     assert caption.p is not None
     assert caption.p.get_text() == "A <b> & found"
-    assert [code.get_text() for code in page.find_all("code")] == ["papermill a.ipynb -p x '<y>'", record.spec.path]
+    assert [code.get_text() for code in page.find_all("code")] == [
+        "papermill a.ipynb -p x '<y>'",
+        "lifroles train xor --variant baseline --seeds 3",
+        record.spec.path,
+    ]
     run = page.find("li")
     assert run is not None
     for fact in (
@@ -199,3 +211,29 @@ def test_labels_are_moved_apart_in_their_order(wanted, gap):
     room = min(gap, 1 / max(len(wanted) - 1, 1))
     assert all(b - a > 0.999 * room for a, b in pairwise(ordered))
     assert all(-1e-9 <= place <= 1 + 1e-9 for place in places)
+
+
+def test_the_runs_behind_a_figure_come_with_the_commands_that_train_them(monkeypatch):
+    records = [
+        *(fake_record("xor", name, seed) for name in ("baseline", "no_reset") for seed in (0, 1)),
+        fake_record("xor", "recurrent", 4),
+        fake_record("xor", "baseline", 0, T=150, epochs=20),
+        fake_record("mnist", "baseline", 0, "official"),
+    ]
+    lines = train_commands(records)
+    assert lines == [
+        "lifroles train xor --variant baseline --variant no_reset --seeds 0,1",
+        "lifroles train xor --variant recurrent --seeds 4",
+        "lifroles train xor --variant baseline --seeds 0 --set T=150 --set epochs=20",
+        "lifroles train mnist --variant baseline --seeds 0 --source official",
+    ]
+    # and the command line reads them as the very same runs
+    asked = []
+    monkeypatch.setattr(
+        "lifroles.store.Store.get", lambda self, spec: asked.append(spec) or fake_record("xor", "baseline")
+    )
+    for line in lines:
+        monkeypatch.setattr("sys.argv", line.split())
+        with pytest.raises(SystemExit, match="0"):
+            cli.main()
+    assert {spec.digest for spec in asked} == {record.spec.digest for record in records}

@@ -177,3 +177,14 @@ def test_eq11_recurrence_adds_to_leak_and_reset():
 def test_eq11_without_reset_the_recurrent_input_comes_on_top_of_what_is_left():
     variant = Variant(leak=0.5, reset="none", recurrent=True)
     check(variant, [2.0, 0.0, 0.0], [2.0, 0.75, 0.375], [1, 0, 0], recurrent=[[-0.25]])
+
+
+def test_soft_reset_subtracts_the_threshold_whatever_it_is():
+    # u_th 0.5: 0.75 fires; 0.5*(0.75-0.5)+0.25=0.375; 0.5*0.375+0.5=0.6875 fires; 0.5*(0.6875-0.5)=0.09375
+    check(
+        Variant(leak=0.5, reset="soft"),
+        [0.75, 0.25, 0.5, 0.0],
+        [0.75, 0.375, 0.6875, 0.09375],
+        [1, 0, 1, 0],
+        u_th=0.5,
+    )

@@ -18,7 +18,7 @@ def test_every_public_name_is_there_and_documented():
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'VariantLF'"):
-        lifroles.VariantLF  # noqa: B018  # pyright: ignore[reportAttributeAccessIssue]
+        lifroles.VariantLF  # noqa: B018
 
 
 def test_importing_the_package_does_not_import_torch():

@@ -120,8 +120,12 @@ class Study:
     delays: tuple[Delay, ...]
 
     def row(self, benchmark: str) -> list[Cell]:
-        """Return a benchmark's cells in the order of the variants."""
-        return [self.cells[benchmark, variant] for variant in self.parameters.variants]
+        """Return a benchmark's cells in the order of the variants.
+
+        A variant that the paper does not report for this benchmark and that was not run is no gap: it is left out.
+        """
+        cells = [self.cells[benchmark, variant] for variant in self.parameters.variants]
+        return [cell for cell in cells if cell.reported or cell.records or cell.failed] or cells
 
     def records(self, benchmark: str) -> list[Record]:
         """Return the runs behind a benchmark's numbers."""

@@ -180,9 +180,11 @@ def curves_caption(study: Study, benchmark: str) -> str:
     if not gaps:
         return f"{title(benchmark)}: {NOT_RUN}."
     worst = max(gaps, key=gaps.__getitem__)
+    apart = f"the best epoch lies above the last by up to {prose.points(gaps[worst])} ({label(worst).lower()})"
+    if gaps[worst] == 0:
+        apart = "in every run the last epoch is the best"
     return (
-        f"{title(benchmark)}: the best epoch lies above the last by up to {prose.points(gaps[worst])} "
-        f"({label(worst).lower()}). Lines: mean over seeds; bands: lowest to highest seed "
+        f"{title(benchmark)}: {apart}. Lines: mean over seeds; bands: lowest to highest seed; dashed: chance "
         f"({seeds_a_variant(study, benchmark)})."
     )
 

@@ -207,7 +207,7 @@ def rates(study: Study, benchmark: str) -> Figure:
                 )
                 if not cell.records:
                     _not_run(ax, y, 0.01)
-            ax.set_xlim(left=0)
+            ax.set_xlim(left=-0.02 * ax.get_xlim()[1])
             ax.set_title(f"{title}, {names.get(layer, layer)}")
             ax.xaxis.set_major_locator(MaxNLocator(5))
             ax.set_xlabel("spikes per neuron and step")
@@ -236,6 +236,7 @@ def delays(study: Study) -> Figure:
         _percent(axes[0], 0.4, 1.02, "test accuracy (%)")
         axes[1].set_xlabel("hidden layer, spikes per neuron and step")
         axes[1].set_xlim(left=-0.004)
+        axes[1].xaxis.set_major_locator(MaxNLocator(5))
         return fig
 
 

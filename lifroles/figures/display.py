@@ -114,13 +114,35 @@ def show(fig: Figure, caption: str, *, command: str, records: Iterable[Record] =
 
 def _card(command: str, records: Sequence[Record]) -> str:
     runs = (
-        f"<details><summary>{_count(len(records))} behind this figure</summary><ul>"
+        f"<details><summary>{_count(len(records))} behind this figure, and how to train them</summary>"
+        + "".join(f"<p><code>{escape(line)}</code></p>" for line in train_commands(records))
+        + "<ul>"
         + "".join(f"<li>{_run(record)}</li>" for record in records)
         + "</ul></details>"
         if records
         else "<p>Computed on this page; no stored run is behind it.</p>"
     )
     return f'<div class="lifroles-card"><p>Make it again: <code>{escape(command)}</code></p>{runs}</div>'
+
+
+def train_commands(records: Iterable[Record]) -> list[str]:
+    """Return the commands that train these runs, one for each protocol and set of seeds."""
+    seeds: dict[tuple[str, ...], dict[str, list[int]]] = {}
+    for record in records:
+        spec = record.spec
+        changes = [part for name, value in spec.changes().items() for part in ("--set", f"{name}={value}")]
+        source = [] if spec.source == spec.task.default_source else ["--source", spec.source]
+        seeds.setdefault((spec.benchmark, *source, *changes), {}).setdefault(spec.variant_name, []).append(spec.seed)
+    lines = []
+    for (benchmark, *options), variants in seeds.items():
+        by_seeds: dict[tuple[int, ...], list[str]] = {}
+        for name, own in variants.items():
+            by_seeds.setdefault(tuple(sorted(own)), []).append(name)
+        for own, names in by_seeds.items():
+            chosen = [part for name in names for part in ("--variant", name)]
+            numbers = ",".join(map(str, own))
+            lines.append(shlex.join(["lifroles", "train", benchmark, *chosen, "--seeds", numbers, *options]))
+    return lines
 
 
 def _count(n: int) -> str:
@@ -140,6 +162,7 @@ def _run(record: Record) -> str:
         "time unknown" if wall is None else f"{float(wall):,.0f} s",
         str(origin.get("processor") or "processor unknown"),
         _threads(origin.get("threads")),
+        f"backend {origin.get('backend') or 'unknown'}",
     )
     return f"<code>{escape(record.spec.path)}</code>: {escape(', '.join(facts))}"
 
