@@ -29,7 +29,9 @@ _TRAIN, _TEST = 0, 1
 class XorProtocol(Protocol):
     """The paper gives this benchmark no row in Tables 4 and 5: what it leaves out is taken from its reference [23]."""
 
-    T: int = sourced(50, "time steps, 1 ms each", "choice: 150-200 in ref. [23] silence the hard-reset layer", ge=4)
+    T: int = sourced(
+        50, "time steps, 1 ms each", "choice, made because it resembles the paper; ref. [23] has 150-200", ge=4
+    )
     pattern_steps: int = sourced(10, "length of each of the two patterns, steps", SCRIPT, ge=1)
     channels: int = sourced(20, "input channels", SCRIPT, ge=1)
     rate_low: float = sourced(0.2, "spike probability per channel and step, pattern 0", SCRIPT, ge=0, le=1)
