@@ -236,17 +236,21 @@ def test_an_interruption_leaves_nothing_half_written(tiny_executed: Path) -> Non
     slow = "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(60)"
     edit(tiny_executed / "notebooks/beta.ipynb", lambda nb: nb.cells[-1].update(source=slow))
     code = (
-        "import sys\nfrom pathlib import Path\nfrom tiny_schemas import SCHEMAS\nfrom lifroles import book\n"
+        "import signal, sys\nfrom pathlib import Path\nfrom tiny_schemas import SCHEMAS\nfrom lifroles import book\n"
+        # A shell's background job, and all it starts, ignores Ctrl-C: these tests may be one.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "book.build(root=Path(sys.argv[1]), schemas=SCHEMAS, quiet=True)"
     )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, str(tiny_executed)], cwd=tiny_executed, stderr=subprocess.PIPE, text=True
-    )
-    deadline = time.monotonic() + 60
-    while not (tiny_executed / "started").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    command = [sys.executable, "-c", code, str(tiny_executed)]
+    with subprocess.Popen(command, cwd=tiny_executed, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not (tiny_executed / "started").exists() and time.monotonic() < deadline and process.poll() is None:
+                time.sleep(0.1)
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (tiny_executed / "started").exists(), errors
     assert process.returncode != 0
     assert "KeyboardInterrupt" in errors
