@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from lifroles import __version__
+from lifroles.cli_data import data_app, show_benchmarks
 from lifroles.errors import LifrolesError, SpecError
 from lifroles.variant import PAPER_VARIANTS
 
@@ -28,6 +29,8 @@ runs_app = typer.Typer(invoke_without_command=True, help="List, show, verify and
 book_app = typer.Typer(invoke_without_command=True, help="Build the book, or check it without building.")
 app.add_typer(runs_app, name="runs")
 app.add_typer(book_app, name="book")
+app.add_typer(data_app, name="data")
+app.command("benchmarks")(show_benchmarks)
 
 out = Console()
 err = Console(stderr=True)
@@ -98,7 +101,7 @@ def _bar(description: str, total: int, quiet: bool) -> Generator[Progress | None
 
 @app.command()
 def train(
-    benchmark: Annotated[str, typer.Argument(help="xor or mnist.")],
+    benchmark: Annotated[str, typer.Argument(help="A benchmark; `lifroles benchmarks` lists them.")],
     variant: Annotated[
         list[str] | None,
         typer.Option("--variant", "-v", help="A variant's name; repeat for several; 'all' for every one."),

@@ -11,7 +11,9 @@ from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
 from lifroles import backends
+from lifroles.backends import drive
 from lifroles.neuron import LEAK_INIT, LearnableLeak, VariantLIF, make_leak
+from lifroles.sparse import SparseSequence
 from lifroles.variant import Leak, Variant
 
 Readout = Literal["rate", "integrator"]
@@ -32,7 +34,12 @@ class LeakyIntegrator(nn.Module):
     ) -> None:
         super().__init__()
         self.leak = make_leak(leak, features, leak_init)
-        self.backend, self._kernels = backends.select(backend)
+        self._backend, self._kernels = backends.select(backend)
+
+    @property
+    def backend(self) -> str:
+        """The backend that ran last; before the first call, the one for main memory."""
+        return getattr(self._kernels, "name", self._backend)
 
     def forward(self, x_seq: Tensor) -> Tensor:
         """Return the potentials ``[T, B, N]`` for the input currents ``[T, B, N]``."""
@@ -49,6 +56,20 @@ class Activity:
     def rates(self) -> dict[str, float]:
         """Return each layer's mean number of spikes per neuron and step, in [0, 1]."""
         return {layer: float(spikes.detach().mean()) for layer, spikes in self.spikes.items()}
+
+
+def _through(linear: nn.Linear, node: nn.Module, h: Tensor | SparseSequence, spiking: bool) -> Tensor:
+    """Return what a layer gives out for its input ``[T, B, N]``; ``spiking``: whether that is a layer's spikes."""
+    if isinstance(h, SparseSequence):
+        if isinstance(node, VariantLIF):
+            return node.drive(linear, h)
+        return node(drive.product(getattr(node, "_kernels", None), h, linear.weight, linear.bias))
+    # Direct coding repeats one image at every step (stride 0): its weighted sum is needed once.
+    if h.dim() == 3 and h.shape[0] > 1 and h.stride(0) == 0:
+        return node(linear(h[0]).expand(h.shape[0], -1, -1))
+    if spiking:
+        return node(drive.spikes_product(getattr(node, "_kernels", None), h, linear.weight, linear.bias))
+    return node(linear(h))
 
 
 class SpikingMLP(nn.Module):
@@ -104,17 +125,17 @@ class SpikingMLP(nn.Module):
         """Return ``hidden1``, ``hidden2``, ..., ``output``: the names used in records."""
         return [f"hidden{i + 1}" for i in range(len(self.nodes) - 1)] + ["output"]
 
-    def forward(self, x_seq: Tensor) -> Activity:
+    def forward(self, x_seq: Tensor | SparseSequence) -> Activity:
         """Run ``[T, B, N]`` from the resting state u = o = 0."""
         functional.reset_net(self)
         spikes: dict[str, Tensor] = {}
         h = x_seq
         for name, linear, node in zip(self.layer_names(), self.linears, self.nodes, strict=True):
-            # Direct coding repeats one image at every step (stride 0): its weighted sum is needed once.
-            constant = h.dim() == 3 and h.shape[0] > 1 and h.stride(0) == 0
-            h = node(linear(h[0]).expand(h.shape[0], -1, -1) if constant else linear(h))
+            assert isinstance(linear, nn.Linear)
+            h = _through(linear, node, h, bool(spikes))
             if isinstance(node, VariantLIF):
                 spikes[name] = h
+        assert isinstance(h, Tensor)
         return Activity(h.mean(0) if self.readout == "rate" else h, spikes)
 
     @torch.no_grad()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from spikingjelly.activation_based import neuron, surrogate
 from torch import Tensor, nn
 
 from lifroles import backends
+from lifroles.backends import drive
 from lifroles.errors import SpecError
+from lifroles.sparse import SparseSequence
 from lifroles.variant import Leak, Variant
 
 LEAK_INIT = (0.0, 4.0)
@@ -55,7 +58,7 @@ class VariantLIF(neuron.BaseNode):
         u_th: firing threshold (0.3 for Table 5's spatial data sets).
         width: half the width of the surrogate's rectangle.
         detach_reset: whether to stop the gradient at the spike inside the reset.
-        backend: ``"auto"``, ``"cpu"`` or ``"reference"``.
+        backend: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"reference"`` (see :func:`lifroles.backends.select`).
         step_mode: ``"m"``: input and output ``[T, B, N]``; ``"s"``: ``[B, N]``.
         store_v_seq: whether to keep u as ``v_seq`` ``[T, B, N]``.
         leak_init: range of the uniform draw behind a learnable leak, before the sigmoid.
@@ -98,10 +101,15 @@ class VariantLIF(neuron.BaseNode):
         self.features = features
         self.variant = variant
         self.width = float(width)
-        self.backend, self._kernels = backends.select(backend)
+        self._backend, self._kernels = backends.select(backend)
         self.leak = make_leak(variant.leak, features, leak_init)
         # nn.Linear's own initialisation: U(-1/sqrt(N), 1/sqrt(N)).
         self.recurrent_weight = nn.Linear(features, features, bias=False).weight if variant.recurrent else None
+
+    @property
+    def backend(self) -> str:
+        """The backend that ran last; before the first call, the one for main memory."""
+        return getattr(self._kernels, "name", self._backend)
 
     @property
     def k_tau(self) -> float | Tensor:
@@ -158,4 +166,32 @@ class VariantLIF(neuron.BaseNode):
         o_seq, self.v_seq, self.v, self.o = self._kernels.run(
             x_seq, *states, **self._equation(), keep_u=self.store_v_seq
         )
+        return o_seq
+
+    def drive(self, linear: nn.Linear, events: SparseSequence) -> Tensor:
+        """Return the spikes ``[T, B, N]`` for the current ``linear(events)``; states as in :meth:`multi_step_forward`.
+
+        The ``cpu`` backend sums the current over the events inside its loop over time, and never writes it down.
+
+        Arguments:
+            linear: the weighted sum, from M channels to the node's N neurons.
+            events: the input ``[T, B, M]``.
+
+        Raises:
+            SpecError: the weights do not fit the events or the node.
+        """
+        steps, batch, channels = events.shape
+        if (linear.in_features, linear.out_features) != (channels, self.features):
+            raise SpecError(
+                f"weights are for {linear.in_features} channels and {linear.out_features} neurons: the events have "
+                f"{channels} channels and the layer {self.features} neurons."
+            )
+        weight = linear.weight
+        # One element stands for the shape, type and place of a whole step.
+        like = torch.empty((), dtype=weight.dtype, device=weight.device).expand(steps, batch, self.features)
+        states: Any = self.materialize_states((like,), (self.v, self.o), "m")
+        outputs: Any = drive.run(
+            self._kernels, events, weight, linear.bias, *states, **self._equation(), keep_u=self.store_v_seq
+        )
+        o_seq, self.v_seq, self.v, self.o = outputs
         return o_seq

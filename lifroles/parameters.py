@@ -206,6 +206,14 @@ class AccuracyParameters(NotebookParameters):
         return self
 
 
+class LibrariesParameters(NotebookParameters):
+    """Appendix 1: what other libraries mean by leak and reset."""
+
+
+class SpeedParameters(NotebookParameters):
+    """Appendix 2: how fast the neuron is."""
+
+
 Schemas = Mapping[str, type[NotebookParameters]]
 
 SCHEMAS: Schemas = MappingProxyType(
@@ -213,6 +221,8 @@ SCHEMAS: Schemas = MappingProxyType(
         "2_lif_neuron": LifNeuronParameters,
         "3_variants": VariantsParameters,
         "4_1_accuracy": AccuracyParameters,
+        "A_1_libraries": LibrariesParameters,
+        "A_2_speed": SpeedParameters,
     }
 )
 """The schema of every notebook, by the notebook's file name without its ending."""

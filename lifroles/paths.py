@@ -30,3 +30,15 @@ def data_dir() -> Path:
         return Path(override).expanduser()
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "lifroles"
+
+
+def cache_dir() -> Path:
+    """Return the folder of what is made from data and can be made again: ``LIFROLES_CACHE``, else the user's cache.
+
+    It is not inside :func:`data_dir`, which may be shared and read-only.
+    """
+    override = os.environ.get("LIFROLES_CACHE")
+    if override:
+        return Path(override).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME")
+    return (Path(cache) if cache else Path.home() / ".cache") / "lifroles" / "prepared"

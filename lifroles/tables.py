@@ -14,26 +14,37 @@ from lifroles.errors import SpecError
 class Table:
     """A table whose first column names its rows. Cells are plain text; it shows itself in a notebook.
 
+    Arguments:
+        caption: what the table shows.
+        columns: the headings.
+        rows: the cells.
+        notes: a sentence or more below each row, across all columns; none at all where there is nothing to say.
+
     Raises:
-        SpecError: a row has not as many cells as there are columns.
+        SpecError: a row has not as many cells as there are columns, or there are not as many notes as rows.
     """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.columns):
                 raise SpecError(f"A row of the table {self.caption!r} has {len(row)} cells for {len(self.columns)}.")
+        if self.notes and len(self.notes) != len(self.rows):
+            raise SpecError(f"The table {self.caption!r} has {len(self.notes)} notes for {len(self.rows)} rows.")
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{escape(column)}</th>' for column in self.columns)
+        note_cell = f'<td colspan="{len(self.columns)}">'
         body = "".join(
             f'<tr><th scope="row">{escape(row[0])}</th>'
             + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
             + "</tr>"
-            for row in self.rows
+            + (f'<tr class="note">{note_cell}<span>{escape(note)}</span></td></tr>' if note else "")
+            for row, note in zip(self.rows, self.notes or [""] * len(self.rows), strict=True)
         )
         # A wide table scrolls in its own box on a phone; the box can be reached from the keyboard.
         return (
@@ -44,7 +55,9 @@ class Table:
 
     def __repr__(self) -> str:
         """Return the table as text, tab-separated."""
-        return "\n".join("\t".join(row) for row in ((self.caption,), self.columns, *self.rows))
+        notes = self.notes or [""] * len(self.rows)
+        lines = [(*row, note) if note else row for row, note in zip(self.rows, notes, strict=True)]
+        return "\n".join("\t".join(line) for line in ((self.caption,), self.columns, *lines))
 
 
 def protocol_table(caption: str, protocol: Protocol) -> Table:

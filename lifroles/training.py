@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 
 from lifroles import provenance
-from lifroles.benchmarks import Data
+from lifroles.benchmarks import Batch, Data
 from lifroles.networks import SpikingMLP
 from lifroles.spec import RunSpec
 from lifroles.store import Record, Store
@@ -20,6 +20,7 @@ Progress = Callable[[int, int, dict[str, float]], None]
 """Called after every epoch with the epoch (from 1), their number, and the epoch's metrics."""
 
 SELECTION = "best epoch by test accuracy, as in the scripts of Zheng et al. 2024: optimistic; the last epoch is not"
+VALIDATED = "selected_accuracy: test accuracy of the best epoch by validation accuracy"
 
 
 class Diverged(Exception):
@@ -37,13 +38,15 @@ class Evaluation:
 
 
 @torch.no_grad()
-def evaluate(spec: RunSpec, network: SpikingMLP, data: Data) -> Evaluation:
-    """Return how the network does on the held-out batches."""
+def evaluate(
+    spec: RunSpec, network: SpikingMLP, data: Data, batches: Callable[[], Iterator[Batch[Any]]] | None = None
+) -> Evaluation:
+    """Return how the network does on the held-out batches, or on those of ``batches``."""
     task, protocol = spec.task, spec.protocol
     samples, loss = 0, 0.0
     shares, groups = [], []
     rates: dict[str, float] = {}
-    for batch in data.test_batches():
+    for batch in (batches or data.test_batches)():
         activity = network(batch.inputs)
         n = len(batch.labels)
         samples += n
@@ -75,13 +78,17 @@ class Trainer:
             torch.manual_seed(spec.seed)
             self.network = spec.task.network(spec.protocol, spec.variant, backend)
         protocol: Any = spec.protocol
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=protocol.lr)
+        self.optimiser = torch.optim.Adam(spec.task.parameters(protocol, self.network), lr=protocol.lr)
         self.scheduler = torch.optim.lr_scheduler.StepLR(self.optimiser, protocol.lr_step, protocol.lr_gamma)
         self.epoch = 0
         self.history: dict[str, Any] = {
             key: [] for key in ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
         }
+        self.validation = self.data.validation
+        if self.validation is not None:
+            self.history |= {"valid_loss": [], "valid_accuracy": []}
         self.history["spike_rate"] = {}
+        self.waited = 0.0
         self.groups: dict[str, float] = {}
 
     def run_epoch(self) -> dict[str, float]:
@@ -94,7 +101,7 @@ class Trainer:
         """
         task, protocol = self.spec.task, self.spec.protocol
         samples, total, correct = 0, 0.0, 0.0
-        for batch in self.data.train_batches(self.spec.seed, self.epoch):
+        for batch in self._timed(self.data.train_batches(self.spec.seed, self.epoch)):
             output = self.network(batch.inputs).output
             loss = task.loss(protocol, output, batch.labels)
             value = loss.item()
@@ -102,6 +109,9 @@ class Trainer:
                 raise Diverged(f"the training loss became {value} in epoch {self.epoch + 1}")
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()
+            clip_norm = getattr(protocol, "clip_norm", None)
+            if clip_norm is not None:
+                torch.nn.utils.clip_grad_norm_(self.network.parameters(), clip_norm)
             self.optimiser.step()
             n = len(batch.labels)
             samples += n
@@ -117,17 +127,40 @@ class Trainer:
             "test_loss": test.loss,
             "test_accuracy": test.accuracy,
         }
+        if self.validation is not None:
+            valid = evaluate(self.spec, self.network, self.data, self.validation)
+            metrics |= {"valid_loss": valid.loss, "valid_accuracy": valid.accuracy}
         for key, value in metrics.items():
             self.history[key].append(value)
         for layer, rate in test.rates.items():
             self.history["spike_rate"].setdefault(layer, []).append(rate)
         return metrics
 
+    def _timed(self, batches: Iterator[Batch[Any]]) -> Iterator[Batch[Any]]:
+        """Yield the batches; ``waited`` grows by the seconds that each took to come."""
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self.waited += time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch
+
     def final(self) -> dict[str, Any]:
         """Return the summary of the epochs so far."""
         accuracy = self.history["test_accuracy"]
         best = max(range(len(accuracy)), key=accuracy.__getitem__)
+        selected: dict[str, Any] = {}
+        if self.validation is not None:
+            valid = self.history["valid_accuracy"]
+            epoch = max(range(len(valid)), key=valid.__getitem__)
+            selected = {
+                "selected_accuracy": accuracy[epoch],
+                "selected_epoch": epoch + 1,
+                "selected_by": VALIDATED,
+            }
         return {
+            **selected,
             "last_accuracy": accuracy[-1],
             "best_accuracy": accuracy[best],
             "best_epoch": best + 1,
@@ -171,6 +204,7 @@ def train(
     except Diverged as error:
         status, reason = "failed", str(error)
     origin["wall_seconds"] = round(time.perf_counter() - start, 3)
+    origin["loader_seconds"] = round(trainer.waited, 3)
     origin["data_sha256"] = trainer.data.digest
     origin["source"] = spec.source
     final = trainer.final() if trainer.epoch else {}

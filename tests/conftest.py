@@ -6,10 +6,12 @@ lack something says so by name, in `LIFROLES_CI_LACKS`, a comma-separated list o
 above all, which few runners have.
 """
 
+import importlib
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -44,6 +46,12 @@ def _need(condition: object, reason: str, kind: str = "") -> None:
     pytest.skip(reason)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep what tests prepare out of the user's own cache folder."""
+    os.environ["LIFROLES_CACHE"] = str(tmp_path_factory.mktemp("prepared"))
+
+
 @pytest.fixture(scope="session")
 def require() -> Callable[[object, str], None]:
     """`require(condition, reason)`: skip with the reason unless the condition holds; fail under CI."""
@@ -76,3 +84,16 @@ def gpu() -> None:
 
     _need(torch.cuda.is_available(), "torch finds no CUDA device", "gpu")
     pytest.importorskip("cupy", reason="CuPy is not installed: pip install -c requirements.lock -e '.[cuda]'")
+
+
+KERNELS = ("reference", "cpu", "cuda-source")
+"""The backends that every test of the neuron's equations runs on; the last is `kernels.cu` on the processor."""
+
+
+@pytest.fixture(scope="session", params=KERNELS)
+def kernels(request: pytest.FixtureRequest, require: Callable[[object, str], None]) -> Any:
+    """Return a backend, each of `KERNELS` in turn: an object with `run`, `step` and `integrate`."""
+    if request.param == "cuda-source":
+        # Threads take turns in an order that is drawn, so that one that should wait and does not shows.
+        return importlib.import_module("cuda_shim").backend(require, seed=1)
+    return importlib.import_module(f"lifroles.backends.{request.param}")

@@ -76,7 +76,7 @@ def test_finished_runs_are_archived_once(lifroles, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["train", "xr"], "benchmark is 'xr': give one of xor, mnist."),
+        (["train", "xr"], "benchmark is 'xr': give one of xor"),
         (["train", "xor", "-v", "base"], "variant is 'base': give one of baseline"),
         (["train", "xor", "--set", "Tee=3"], "xor has no protocol field 'Tee': it has T"),
         (["train", "xor", "--set", "T"], "--set is 'T': give NAME=VALUE"),

@@ -9,11 +9,12 @@ import pytest
 from bs4 import BeautifulSoup
 from fake_runs import fake_record, fake_study_store
 
-from lifroles import cli, traces
+from lifroles import cli, libraries, traces
 from lifroles.accuracy import collect, mechanism
 from lifroles.accuracy.study import DELAYS
 from lifroles.figures import accuracy as study_figures
 from lifroles.figures import command, show, svg
+from lifroles.figures import libraries as library_figures
 from lifroles.figures import traces as trace_figures
 from lifroles.figures.display import train_commands
 from lifroles.figures.style import COLOURS, INK, MARKERS, PAPER, SHORT, spread
@@ -26,12 +27,21 @@ def every_variant():
     return traces.all_variants(20, 0.3, 0.3, 4, seed=0)
 
 
+def library_nodes():
+    recorded = libraries.read()["traces"]
+    rows = [row for row in libraries.ROWS if row.name in recorded["nodes"]]
+    ours = {row.name: traces.drive(0.3, 0.3)["hard"] for row in rows}
+    return library_figures.nodes(rows, recorded, ours)
+
+
 TRACE_FIGURES = {
     "integration": lambda: trace_figures.integration(traces.integration(20, 0.3, 0.3, seed=0)),
     "leak": lambda: trace_figures.leak(traces.pulse([0.0, 0.3, 1.0], 0.3)),
     "reset": lambda: trace_figures.reset(traces.drive(0.3, 0.3)),
     "recurrence": lambda: trace_figures.recurrence(traces.ring(0.3, 0.3)),
     "variants": lambda: trace_figures.variants(every_variant()),
+    "libraries": library_nodes,
+    "surrogates": lambda: library_figures.surrogates(range(81), libraries.read()["surrogates"]),
 }
 STUDY_FIGURES = {
     "table6": lambda study: study_figures.table6(study, "xor"),

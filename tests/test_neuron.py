@@ -32,7 +32,8 @@ def test_single_steps_equal_one_multi_step_call(variant):
     node.step_mode = "s"
     stepped = torch.stack([node(x_t) for x_t in x])
     assert torch.equal(stepped, spikes)
-    assert torch.equal(node.v_seq, potentials)
+    # Over all steps at once, recurrent currents are summed in another order.
+    torch.testing.assert_close(node.v_seq, potentials, rtol=0, atol=1e-6 if variant.recurrent else 0)
 
 
 def test_state_carries_over_until_the_net_is_reset():

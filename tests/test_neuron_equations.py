@@ -1,4 +1,4 @@
-"""The neuron against the paper's equations: inputs and the u and o they give, worked out by hand.
+"""The neuron against the paper's equations, on every backend: inputs and the u and o they give, worked out by hand.
 
 Numbers are chosen so that every step is exact in float64 or compared to 1e-12.
 """
@@ -6,8 +6,14 @@ Numbers are chosen so that every step is exact in float64 or compared to 1e-12.
 import pytest
 import torch
 
+from lifroles import backends
 from lifroles.neuron import LearnableLeak, VariantLIF
 from lifroles.variant import Variant
+
+
+@pytest.fixture(autouse=True)
+def on_every_backend(kernels, monkeypatch):
+    monkeypatch.setattr(backends, "select", lambda name: (name, kernels))
 
 
 def run(variant, x, u_th=1.0, recurrent=None, **options):

@@ -124,7 +124,7 @@ def test_an_unknown_notebook_is_refused() -> None:
 
 
 def test_the_schemas_know_what_the_package_knows() -> None:
-    assert set(parameters.BENCHMARK_NAMES) == set(BENCHMARKS)
+    assert set(parameters.BENCHMARK_NAMES) <= set(BENCHMARKS)
     assert set(BENCHMARKS["mnist"].sources) == set(parameters.MNIST_SOURCES)
     assert validate(ACCURACY, {}).as_data()["variants"] == list(PAPER_VARIANTS)
 

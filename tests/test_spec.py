@@ -40,7 +40,7 @@ def test_a_spec_survives_json():
 @pytest.mark.parametrize(
     ("arguments", "changes", "sentence"),
     [
-        (("xr", "baseline"), {}, "benchmark is 'xr': give one of xor, mnist"),
+        (("xr", "baseline"), {}, "benchmark is 'xr': give one of xor"),
         (("xor", "base"), {}, "variant is 'base': give one of baseline"),
         (("xor", "baseline", -1), {}, "seed is -1"),
         (("xor", "baseline", 0, "official"), {}, "source 'official' is not one of generated"),

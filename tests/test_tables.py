@@ -36,6 +36,20 @@ def test_a_row_of_the_wrong_length_is_refused():
         Table("Cap", ("a", "b"), [("only",)])
 
 
+def test_a_note_stands_below_its_row_across_all_columns():
+    table = Table("Cap", ("Name", "Value"), [("a", "1"), ("b", "2")], ["why <a>", ""])
+    page = BeautifulSoup(table._repr_html_(), "html.parser")
+    body = page.find("tbody")
+    assert body is not None
+    rows = body.find_all("tr")
+    assert [row.get("class") for row in rows] == [None, ["note"], None]
+    (note,) = rows[1].find_all("td")
+    assert (note.get_text(), note["colspan"]) == ("why <a>", "2")
+    assert repr(table).splitlines()[2:] == ["a\t1\twhy <a>", "b\t2"]
+    with pytest.raises(SpecError, match="has 1 notes for 2 rows"):
+        Table("Cap", ("Name", "Value"), [("a", "1"), ("b", "2")], ["only"])
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_the_protocol_table_names_every_choice_with_its_source(name):
     protocol = BENCHMARKS[name].protocol()

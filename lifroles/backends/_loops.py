@@ -1,184 +1,178 @@
-"""The loops of the ``cpu`` backend, compiled by Numba when first asked for and kept on disk.
+"""The loops of the ``cpu`` backend over layers without recurrence, where every neuron is on its own.
 
-:mod:`lifroles.backends.cpu` gives the equations. Here ``[B, N]`` is one row of M = B·N lanes. A block of lanes goes
-through all its steps before the next block starts, so that its state stays in cache while x, u and o stream by.
+:mod:`lifroles.backends.cpu` gives the equations. Here ``[B, N]`` is one row of B·N lanes. A block of lanes goes through
+all its steps before the next block starts, so that its state stays in cache while x, u and o stream by.
+
+Arrays are flat and contiguous. A stride is the distance between two steps, 0 where there is one row only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-BLOCK = 4096
-"""Lanes of a block.
+import numpy as np
 
-A block's state is one array, with the coefficients, the carried value and the gradient of the coefficients at fixed
-distances: a compiler that knows these distances can tell that the loops may be vectorised. It gives up on arrays of
-which any two may overlap as soon as there are more than a few.
-"""
-FORWARD_ROWS, BACKWARD_ROWS = 2, 3
+from lifroles.backends._compile import compiled
+from lifroles.backends._lanes import (
+    WIDTH,
+    choose_ge,
+    choose_inside,
+    load,
+    load_first,
+    spread,
+    store,
+    store_first,
+)
 
-Loop = Callable[..., None]
+NONE, HARD, SOFT = 0, 1, 2
+"""The resets, as the loops know them."""
+
+BLOCK = 2048
+"""Lanes of a block: state and coefficients are 16 KiB in float32, half of the smallest first-level cache."""
 
 
-def _compile(function: Callable[..., None]) -> Loop:
-    import numba
-
-    try:
-        return numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # neither beside the source nor in the user's cache folder can anything be written
-        return numba.njit(nogil=True)(function)
-
-
-@cache
-def forward(hard: bool, soft: bool, fires: bool, recurrent: bool) -> Loop:
-    """Return ``loop(x, x_stride, c, k, u, u_stride, o, state, state_stride, u_th, start, stop)``.
-
-    It advances all lanes from step ``start`` to ``stop``. Arrays are flat; a stride is the distance between two
-    steps, 0 where there is one row only, or between two blocks' states, 0 where they may share one.
+@compiled
+def forward(
+    x: Any, x_stride: int, c: Any, k: Any, u: Any, u_stride: int, o: Any, state: Any, u_th: Any,
+    reset: int, fires: bool, across: bool, steps: int, begin: int, end: int, low: int, high: int,
+) -> None:  # fmt: skip
+    """Advance the lanes from ``low`` to ``high`` through the steps from ``begin`` to ``end``.
 
     Arguments:
-        hard: the reset is hard.
-        soft: the reset is soft.
-        fires: whether there are spikes; without, ``o`` is not touched.
-        recurrent: whether ``u`` holds V o(t-1) beforehand.
+        x: currents, one row a step.
+        c: what the initial state contributes to the first step, one a lane.
+        k: leakage coefficients, ``[N]`` or ``[1]``; lane j belongs to neuron j mod N.
+        u: written: the potentials; beforehand, if ``across``, V o(t-1).
+        o: written: the spikes (not without ``fires``).
+        state: k(t) · keep(u(t), o(t)), one a lane: written, and read where ``begin`` is not 0.
+        u_th: threshold.
+        reset: one of the codes above.
+        fires: whether there are spikes.
+        across: whether ``u`` holds a current from the layer itself.
+        steps: number of steps in all.
     """
+    one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
+    neurons = k.shape[0]
+    lanes = c.shape[0]
+    coefficient = np.zeros(BLOCK, c.dtype)
+    carried = np.zeros(BLOCK, c.dtype)
+    for first in range(low, high, BLOCK):
+        last = min(first + BLOCK, high)
+        neuron = first % neurons
+        for j in range(last - first):
+            coefficient[j] = k[neuron]
+            neuron += 1
+            if neuron == neurons:
+                neuron = 0
+        for j in range(last - first):
+            carried[j] = c[first + j] if begin == 0 else state[first + j]
+        for t in range(begin, end):
+            for j in range(0, last - first, WIDTH):
+                left = last - first - j
+                lane = first + j
+                if left >= WIDTH:
+                    v = load(carried, j) + load(x, t * x_stride + lane)
+                    if across:
+                        v = v + load(u, t * u_stride + lane)
+                    store(u, t * u_stride + lane, v)
+                else:
+                    v = load(carried, j) + load_first(x, t * x_stride + lane, left)
+                    if across:
+                        v = v + load_first(u, t * u_stride + lane, left)
+                    store_first(u, t * u_stride + lane, v, left)
+                if fires:
+                    spike = choose_ge(v - threshold, zero, one, zero)
+                    if left >= WIDTH:
+                        store(o, t * lanes + lane, spike)
+                    else:
+                        store_first(o, t * lanes + lane, spike, left)
+                    if reset == HARD:
+                        v = v * (one - spike)
+                    elif reset == SOFT:
+                        v = v - threshold * spike
+                store(carried, j, load(coefficient, j) * v)
+        if end < steps:
+            for j in range(last - first):
+                state[first + j] = carried[j]
 
-    def loop(
-        x: Any, x_stride: int, c: Any, k: Any, u: Any, u_stride: int, o: Any, state: Any, state_stride: int, u_th: Any,
-        start: int, stop: int,
-    ) -> None:  # fmt: skip
-        one = x.dtype.type(1)
-        zero = x.dtype.type(0)
-        lanes = c.shape[0]
-        neurons = k.shape[0]
-        for low in range(0, lanes, BLOCK):
-            high = min(low + BLOCK, lanes)
-            offset = low // BLOCK * state_stride
-            coefficient = state[offset : offset + BLOCK]
-            carried = state[offset + BLOCK : offset + 2 * BLOCK]
-            if start == 0:
-                neuron = low % neurons
-                for j in range(high - low):
-                    coefficient[j] = k[neuron]
-                    neuron += 1
-                    if neuron == neurons:
-                        neuron = 0
-                    carried[j] = c[low + j]
-            for t in range(start, stop):
-                x_t = x[t * x_stride + low : t * x_stride + high]
-                u_t = u[t * u_stride + low : t * u_stride + high]
-                o_t = o[t * lanes + low : t * lanes + high]
-                for j in range(high - low):
-                    v = carried[j] + x_t[j]
-                    if recurrent:
-                        v = v + u_t[j]
-                    u_t[j] = v
-                    if fires:
-                        spike = one if v - u_th >= zero else zero
-                        o_t[j] = spike
-                        if hard:
-                            v = v * (one - spike)
-                        if soft:
-                            v = v - u_th * spike
-                    carried[j] = coefficient[j] * v
 
-    return _compile(loop)
-
-
-@cache
+@compiled
 def backward(
-    hard: bool, soft: bool, fires: bool, recurrent: bool, through_reset: bool, learns: bool, has_gu: bool
-) -> Loop:
-    """Return ``loop(u, go, go_stride, gu, gu_stride, go_last, gu_last, k, g, g_k, state, state_stride, u_th, alpha,
-    half, start, stop, steps)``.
-
-    It goes from step ``stop - 1`` down to ``start`` and writes dL/du(t) to ``g``.
+    u: Any, go: Any, go_stride: int, gu: Any, gu_stride: int, k: Any, g: Any, g_k: Any, u_th: Any, alpha: Any,
+    half: Any, reset: int, fires: bool, across: bool, through_reset: bool, has_gu: bool, learns: bool,
+    steps: int, begin: int, end: int, lanes: int, low: int, high: int,
+) -> None:  # fmt: skip
+    """Go back through the steps from ``end`` - 1 to ``begin`` for the lanes from ``low`` to ``high``.
 
     Arguments:
-        hard: the reset is hard.
-        soft: the reset is soft.
-        fires: whether there are spikes; without, ``go`` is not read.
-        recurrent: whether ``g`` holds Vᵀ dL/du(t+1) beforehand.
+        u: the potentials of all steps.
+        go: dL/do from outside, one row a step.
+        gu: dL/du from outside, one row a step (not read without ``has_gu``).
+        k: leakage coefficients.
+        g: dL/du(t) of all steps: written; beforehand, if ``across``, Vᵀ dL/du(t+1).
+        g_k: dL/dk of every lane, of the steps t > 0: added to (not without ``learns``).
+        u_th: threshold.
+        alpha: height of the surrogate's rectangle.
+        half: half its width.
         through_reset: whether the gradient flows through the spike inside the reset.
-        learns: whether to add to ``g_k`` ``[N]``, float64, the gradient of the coefficients (of steps 1 and later).
-        has_gu: whether a gradient comes in through u as well.
     """
-
-    def loop(
-        u: Any, go: Any, go_stride: int, gu: Any, gu_stride: int, go_last: Any, gu_last: Any, k: Any, g: Any, g_k: Any,
-        state: Any, state_stride: int, u_th: Any, alpha: Any, half: Any, start: int, stop: int, steps: int,
-    ) -> None:  # fmt: skip
-        one = u.dtype.type(1)
-        zero = u.dtype.type(0)
-        lanes = gu_last.shape[0]
-        neurons = k.shape[0]
-        for low in range(0, lanes, BLOCK):
-            high = min(low + BLOCK, lanes)
-            offset = low // BLOCK * state_stride
-            coefficient = state[offset : offset + BLOCK]
-            carried = state[offset + BLOCK : offset + 2 * BLOCK]
-            g_coefficient = state[offset + 2 * BLOCK : offset + 3 * BLOCK]
-            top = stop
-            if stop == steps:
-                # Nothing follows the last step: its spikes and potentials are reached from outside only.
-                top = stop - 1
-                neuron = low % neurons
-                for j in range(high - low):
-                    coefficient[j] = k[neuron]
-                    neuron += 1
-                    if neuron == neurons:
-                        neuron = 0
-                    v = u[top * lanes + low + j]
-                    d = gu_last[low + j]
-                    if has_gu:
-                        d = d + gu[top * gu_stride + low + j]
-                    if fires:
-                        height = alpha if abs(v - u_th) < half else zero
-                        d = height * (go[top * go_stride + low + j] + go_last[low + j]) + d
-                    g[top * lanes + low + j] = d
-                    carried[j] = d
-                    g_coefficient[j] = zero
-            for t in range(top - 1, start - 1, -1):
-                u_t = u[t * lanes + low : t * lanes + high]
-                g_t = g[t * lanes + low : t * lanes + high]
-                go_t = go[t * go_stride + low : t * go_stride + high]
-                gu_t = gu[t * gu_stride + low : t * gu_stride + high]
-                for j in range(high - low):
-                    v = u_t[j]
-                    after = carried[j]
-                    kept = v
-                    d = coefficient[j] * after
-                    if fires:
-                        x = v - u_th
-                        spike = one if x >= zero else zero
-                        height = alpha if abs(x) < half else zero
-                        d_spike = go_t[j]
-                        if recurrent:
-                            d_spike = d_spike + g_t[j]
-                        if hard:
+    one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
+    height, inside = spread(alpha), spread(half)
+    neurons = k.shape[0]
+    coefficient = np.zeros(BLOCK, u.dtype)
+    carried = np.zeros(BLOCK, u.dtype)
+    slope_k = np.zeros(BLOCK, u.dtype)
+    for first in range(low, high, BLOCK):
+        last = min(first + BLOCK, high)
+        neuron = first % neurons
+        for j in range(last - first):
+            coefficient[j] = k[neuron]
+            neuron += 1
+            if neuron == neurons:
+                neuron = 0
+            slope_k[j] = 0
+            if end < steps:
+                carried[j] = g[end * lanes + first + j]
+        for t in range(end - 1, begin - 1, -1):
+            for j in range(0, last - first, WIDTH):
+                left = last - first - j
+                lane = first + j
+                full = left >= WIDTH
+                v = load(u, t * lanes + lane) if full else load_first(u, t * lanes + lane, left)
+                d = zero
+                kept = v
+                after = load(carried, j)
+                if t < steps - 1:
+                    d = load(coefficient, j) * after
+                if fires:
+                    x = v - threshold
+                    spike = choose_ge(x, zero, one, zero)
+                    d_spike = load(go, t * go_stride + lane) if full else load_first(go, t * go_stride + lane, left)
+                    # Nothing follows the last step: its spikes are reached from outside only.
+                    if t < steps - 1:
+                        if across:
+                            d_spike = d_spike + (
+                                load(g, t * lanes + lane) if full else load_first(g, t * lanes + lane, left)
+                            )
+                        if reset == HARD:
                             kept = v * (one - spike)
                             if through_reset:
                                 d_spike = d_spike - d * v
                             d = d * (one - spike)
-                        if soft:
-                            kept = v - u_th * spike
+                        elif reset == SOFT:
+                            kept = v - threshold * spike
                             if through_reset:
-                                d_spike = d_spike - d * u_th
-                        d = height * d_spike + d
-                    if has_gu:
-                        d = d + gu_t[j]
-                    if learns:
-                        g_coefficient[j] += after * kept
-                    g_t[j] = d
-                    carried[j] = d
-            if learns and start == 0:
-                neuron = low % neurons
-                for j in range(high - low):
-                    g_k[neuron] += g_coefficient[j]
-                    neuron += 1
-                    if neuron == neurons:
-                        neuron = 0
-
-    return _compile(loop)
+                                d_spike = d_spike - d * threshold
+                    d = choose_inside(x, inside, height, zero) * d_spike + d
+                if has_gu:
+                    d = d + (load(gu, t * gu_stride + lane) if full else load_first(gu, t * gu_stride + lane, left))
+                if learns and t < steps - 1:
+                    store(slope_k, j, load(slope_k, j) + after * kept)
+                if full:
+                    store(g, t * lanes + lane, d)
+                else:
+                    store_first(g, t * lanes + lane, d, left)
+                store(carried, j, d)
+        if learns:
+            for j in range(last - first):
+                g_k[first + j] += slope_k[j]

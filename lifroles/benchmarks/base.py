@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 from typing import Protocol as Interface
 
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 
+from lifroles.cache import Progress
 from lifroles.errors import SpecError
 from lifroles.networks import SpikingMLP
+from lifroles.sparse import SparseSequence
 from lifroles.variant import NORMAL_LEAK, PAPER_VARIANTS, Leak, Variant
 
 
@@ -33,13 +35,40 @@ class Protocol(BaseModel):
             yield name, getattr(self, name), field.description or "", source
 
 
+Kind = Literal["temporal", "spatio-temporal", "spatial"]
+Inputs = TypeVar("Inputs", bound=Tensor | SparseSequence)
+
+
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Generic[Inputs]):
     """Inputs ``[T, B, N]``, labels ``[B]``, and the group of each sample ``[B]`` (see ``Benchmark.groups``)."""
 
-    inputs: Tensor
+    inputs: Inputs
     labels: Tensor
     groups: Tensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What Tables 1 to 3 say of a data set, with the paper's errors corrected.
+
+    Arguments:
+        kind: what the paper counts it among.
+        place: the paper's table, or where else it comes from.
+        samples: recordings or images of every split.
+        size: what one of them is.
+        origin: where they come from.
+        form: how they are stored.
+        corrected: what the paper says instead, and how that is known; empty where it is right.
+    """
+
+    kind: Kind
+    place: str
+    samples: Mapping[str, int]
+    size: str
+    origin: str
+    form: str
+    corrected: str = ""
 
 
 class Data(Interface):
@@ -47,11 +76,16 @@ class Data(Interface):
 
     digest: str
 
-    def train_batches(self, seed: int, epoch: int) -> Iterator[Batch]:
+    @property
+    def validation(self) -> Callable[[], Iterator[Batch[Any]]] | None:
+        """What yields the fixed validation batches, or ``None`` where there is no validation set."""
+        return None
+
+    def train_batches(self, seed: int, epoch: int) -> Iterator[Batch[Any]]:
         """Yield the batches of one epoch (counted from 0)."""
         ...
 
-    def test_batches(self) -> Iterator[Batch]:
+    def test_batches(self) -> Iterator[Batch[Any]]:
         """Yield the fixed held-out batches."""
         ...
 
@@ -67,14 +101,26 @@ class Benchmark(Interface):
     default_source: ClassVar[str]
     protocol: ClassVar[type[Any]]
     groups: ClassVar[tuple[str, ...]]
+    facts: ClassVar[Facts]
 
-    def load(self, protocol: Any, source: str) -> Data:
-        """Return the data; raises DataError where it is missing or damaged."""
+    def sizes(self, protocol: Any) -> tuple[int, ...]:
+        """Return the units of every layer of the network, input first, classes last (Table 4)."""
+        ...
+
+    def load(self, protocol: Any, source: str, progress: Progress | None = None) -> Data:
+        """Return the data; raises DataError where it is missing or damaged.
+
+        What has to be made or binned first is, and ``progress`` is called as its samples are done.
+        """
         ...
 
     def network(self, protocol: Any, variant: Variant, backend: str) -> SpikingMLP:
         """Return the network with freshly drawn weights (from torch's global generator)."""
         ...
+
+    def parameters(self, protocol: Any, network: nn.Module) -> list[Any]:
+        """Return what Adam trains: the parameters, or groups of them with a learning rate of their own."""
+        return list(network.parameters())
 
     def loss(self, protocol: Any, output: Tensor, labels: Tensor) -> Tensor:
         """Return the scalar training loss of one batch."""

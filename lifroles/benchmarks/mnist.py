@@ -13,9 +13,11 @@ import numpy as np
 import pooch
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from lifroles.benchmarks.base import Batch, Protocol, sourced
+from lifroles.benchmarks import rates
+from lifroles.benchmarks.base import Batch, Benchmark, Data, Facts, Protocol, sourced
+from lifroles.cache import Progress
+from lifroles.data import registry
 from lifroles.errors import DataError
 from lifroles.networks import SpikingMLP
 from lifroles.paths import data_dir
@@ -24,13 +26,8 @@ from lifroles.variant import NORMAL_LEAK, Leak, Variant
 LINEAGE = "code of He et al. 2020"
 
 # The four original files, by SHA-256.
-FILES = {
-    "train-images-idx3-ubyte.gz": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-    "train-labels-idx1-ubyte.gz": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-    "t10k-images-idx3-ubyte.gz": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-    "t10k-labels-idx1-ubyte.gz": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-}
-BASE_URL = "https://ossci-datasets.s3.amazonaws.com/mnist/"
+FILES = {name: sha256 for name, (sha256, _) in registry.MNIST.items()}
+BASE_URL = registry.MNIST_URL
 
 _ORDER, _RATE_TRAIN, _RATE_TEST = 0, 1, 2
 
@@ -112,7 +109,7 @@ def _arrays(source: str, folder: Path) -> tuple[tuple[np.ndarray, ...], str]:
     return arrays, digest.hexdigest()
 
 
-class MnistData:
+class MnistData(Data):
     """Images ``[N, 784]`` in [0, 1] and labels; batches are shuffled by seed and epoch."""
 
     def __init__(self, protocol: MnistProtocol, source: str) -> None:
@@ -128,7 +125,7 @@ class MnistData:
         images, labels = images[:limit], labels[:limit]
         return torch.from_numpy(images.reshape(len(images), -1).copy()), torch.from_numpy(labels.astype(np.int64))
 
-    def _batch(self, images: Tensor, labels: Tensor, rng: np.random.Generator) -> Batch:
+    def _batch(self, images: Tensor, labels: Tensor, rng: np.random.Generator) -> Batch[Tensor]:
         pixels = images.float() / 255
         steps = self.protocol.T
         if self.protocol.coding == "direct":
@@ -138,7 +135,7 @@ class MnistData:
             inputs = (torch.from_numpy(chance) < pixels).float()
         return Batch(inputs, labels, labels)
 
-    def train_batches(self, seed: int, epoch: int) -> Iterator[Batch]:
+    def train_batches(self, seed: int, epoch: int) -> Iterator[Batch[Tensor]]:
         order_rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_ORDER, epoch)))
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_RATE_TRAIN, epoch)))
         images, labels = self.train
@@ -146,13 +143,13 @@ class MnistData:
         for part in order.split(self.protocol.batch_size):
             yield self._batch(images[part], labels[part], rng)
 
-    def test_batches(self) -> Iterator[Batch]:
+    def test_batches(self) -> Iterator[Batch[Tensor]]:
         rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(_RATE_TEST,)))
         for images, labels in zip(*(tensor.split(1000) for tensor in self.test), strict=True):
             yield self._batch(images, labels, rng)
 
 
-class Mnist:
+class Mnist(Benchmark):
     """The benchmark: 784 inputs, 512 and 10 LIF neurons (Table 4), the class read from the output's spike rates."""
 
     name: ClassVar[str] = "mnist"
@@ -163,13 +160,24 @@ class Mnist:
     default_source: ClassVar[str] = "mnist-5k"
     protocol: ClassVar[type[MnistProtocol]] = MnistProtocol
     groups: ClassVar[tuple[str, ...]] = tuple(map(str, range(10)))
+    facts: ClassVar[Facts] = Facts(
+        kind="spatial",
+        place="Table 2",
+        samples={"train": 60000, "test": 10000},
+        size="28 × 28 pixels",
+        origin="handwritten digits",
+        form="grey levels",
+    )
 
-    def load(self, protocol: MnistProtocol, source: str) -> MnistData:
+    def sizes(self, protocol: MnistProtocol) -> tuple[int, ...]:
+        return (784, protocol.hidden, 10)
+
+    def load(self, protocol: MnistProtocol, source: str, progress: Progress | None = None) -> MnistData:
         return MnistData(protocol, source)
 
     def network(self, protocol: MnistProtocol, variant: Variant, backend: str) -> SpikingMLP:
         return SpikingMLP(
-            (784, protocol.hidden, 10),
+            self.sizes(protocol),
             variant,
             u_th=protocol.u_th,
             width=protocol.width,
@@ -179,10 +187,7 @@ class Mnist:
         )
 
     def loss(self, protocol: MnistProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        if protocol.loss == "cross_entropy":
-            return F.cross_entropy(output, labels)
-        return F.mse_loss(output, F.one_hot(labels, output.shape[-1]).to(output))
+        return rates.loss(protocol.loss, output, labels)
 
     def correct(self, protocol: MnistProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        """1 where the class with the highest rate is right; among equal rates the lowest class counts as the answer."""
-        return (output.argmax(-1) == labels).float()
+        return rates.correct(output, labels)

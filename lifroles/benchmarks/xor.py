@@ -16,7 +16,8 @@ from pydantic import model_validator
 from torch import Tensor
 from torch.nn import functional as F
 
-from lifroles.benchmarks.base import Batch, Protocol, sourced
+from lifroles.benchmarks.base import Batch, Benchmark, Data, Facts, Protocol, sourced
+from lifroles.cache import Progress
 from lifroles.networks import SpikingMLP
 from lifroles.variant import Leak, Variant
 
@@ -65,7 +66,7 @@ class XorProtocol(Protocol):
         return self
 
 
-def draw(protocol: XorProtocol, samples: int, rng: np.random.Generator) -> Batch:
+def draw(protocol: XorProtocol, samples: int, rng: np.random.Generator) -> Batch[Tensor]:
     """Return fresh sequences ``[T, samples, channels]`` of 0 and 1, their labels, and their pattern pairs.
 
     The group of a sample is ``2 · first + second``.
@@ -83,7 +84,7 @@ def draw(protocol: XorProtocol, samples: int, rng: np.random.Generator) -> Batch
     )
 
 
-class XorData:
+class XorData(Data):
     """The generator as a data set: training batches by seed, epoch and place; one fixed held-out set."""
 
     def __init__(self, protocol: XorProtocol) -> None:
@@ -93,19 +94,19 @@ class XorData:
         parts = (self.test.inputs.numpy().astype(np.uint8).tobytes(), self.test.labels.numpy().tobytes())
         self.digest = hashlib.sha256(b"".join(parts)).hexdigest()
 
-    def train_batches(self, seed: int, epoch: int) -> Iterator[Batch]:
+    def train_batches(self, seed: int, epoch: int) -> Iterator[Batch[Tensor]]:
         for i in range(self.protocol.iterations):
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_TRAIN, epoch, i)))
             yield draw(self.protocol, self.protocol.batch_size, rng)
 
-    def test_batches(self) -> Iterator[Batch]:
+    def test_batches(self) -> Iterator[Batch[Tensor]]:
         size = 1000
         for i in range(0, self.protocol.test_samples, size):
             part = slice(i, i + size)
             yield Batch(self.test.inputs[:, part], self.test.labels[part], self.test.groups[part])
 
 
-class Xor:
+class Xor(Benchmark):
     """The benchmark: 20 inputs, 16 LIF neurons, 2 leaky integrators read out during the second pattern."""
 
     name: ClassVar[str] = "xor"
@@ -116,13 +117,25 @@ class Xor:
     default_source: ClassVar[str] = "generated"
     protocol: ClassVar[type[XorProtocol]] = XorProtocol
     groups: ClassVar[tuple[str, ...]] = ("low-low", "low-high", "high-low", "high-high")
+    facts: ClassVar[Facts] = Facts(
+        kind="temporal",
+        place="reference [23]",
+        samples={"test": 5000},
+        size="20 channels, two patterns and a delay",
+        origin="drawn at random, training batches afresh",
+        form="spikes",
+        corrected="Tables 1, 4 and 5 have no row for it: its numbers are reference [23]'s.",
+    )
 
-    def load(self, protocol: XorProtocol, source: str) -> XorData:
+    def sizes(self, protocol: XorProtocol) -> tuple[int, ...]:
+        return (protocol.channels, protocol.hidden, 2)
+
+    def load(self, protocol: XorProtocol, source: str, progress: Progress | None = None) -> XorData:
         return XorData(protocol)
 
     def network(self, protocol: XorProtocol, variant: Variant, backend: str) -> SpikingMLP:
         return SpikingMLP(
-            (protocol.channels, protocol.hidden, 2),
+            self.sizes(protocol),
             variant,
             u_th=protocol.u_th,
             width=protocol.width,

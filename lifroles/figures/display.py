@@ -96,23 +96,27 @@ class Display:
         return f"Figure: {self.caption}"
 
 
-def show(fig: Figure, caption: str, *, command: str, records: Iterable[Record] = ()) -> Display:
+COMPUTED = "Computed on this page; no stored run is behind it."
+
+
+def show(fig: Figure, caption: str, *, command: str, records: Iterable[Record] = (), behind: str = COMPUTED) -> Display:
     """Return a figure as it stands in the book.
 
     Arguments:
         fig: the figure; its label is the text for those who cannot see it.
         caption: what was found, and on how many runs.
         command: the one command that makes the figure again.
-        records: the runs behind it; none where everything was computed on the page.
+        records: the runs behind it, if any.
+        behind: what is behind it where no run is.
     """
     html = (
         f'<figure class="lifroles">{svg(fig)}<figcaption><p>{escape(caption)}</p>'
-        f"{_card(command, list(records))}</figcaption></figure>"
+        f"{_card(command, list(records), behind)}</figcaption></figure>"
     )
     return Display(html, caption)
 
 
-def _card(command: str, records: Sequence[Record]) -> str:
+def _card(command: str, records: Sequence[Record], behind: str) -> str:
     runs = (
         f"<details><summary>{_count(len(records))} behind this figure, and how to train them</summary>"
         + "".join(f"<p><code>{escape(line)}</code></p>" for line in train_commands(records))
@@ -120,7 +124,7 @@ def _card(command: str, records: Sequence[Record]) -> str:
         + "".join(f"<li>{_run(record)}</li>" for record in records)
         + "</ul></details>"
         if records
-        else "<p>Computed on this page; no stored run is behind it.</p>"
+        else f"<p>{escape(behind)}</p>"
     )
     return f'<div class="lifroles-card"><p>Make it again: <code>{escape(command)}</code></p>{runs}</div>'
 

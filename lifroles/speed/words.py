@@ -1,0 +1,129 @@
+"""The record in words: numbers with their units, captions, and where ours stands."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lifroles.prose import NBSP, listed
+from lifroles.speed.record import COMMAND, OURS, Record, layers, networks, series, size, slope, standing
+
+
+def milliseconds(seconds: float) -> str:
+    """Return a time with three digits: ``"8.31 ms"``."""
+    value = 1e3 * seconds
+    digits = max(0, 2 - int(np.floor(np.log10(value)))) if value > 0 else 2
+    return f"{value:,.{digits}f}{NBSP}ms"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio with two digits: ``"4.2×"``, ``"12×"``."""
+    return f"{ratio:.1f}×" if ratio < 9.95 else f"{ratio:,.0f}×"
+
+
+def verdict(record: Record) -> str:
+    """Return where ours stands, workload by workload, as a Markdown list."""
+    lines = []
+    for workload in [*networks(record, "training"), *networks(record, "inference")]:
+        s = standing(workload)
+        memory = "" if s.memory is None else f", with {s.memory:.2f} of its peak memory"
+        best = (
+            ""
+            if s.peer == s.library
+            else f"{times(s.library_faster)} as fast as the fastest library ({s.library}) and "
+        )
+        lines.append(
+            f"- **{workload['title']}**, {workload['mode']}: {milliseconds(s.seconds)}, {best}{times(s.faster)} as "
+            f"fast as the fastest of all others ({s.peer}){memory}; {times(s.above_floor)} the floor."
+        )
+    long = [layer for layer in layers(record) if layer["T"] >= 64]
+    if long:
+        faster = [standing(layer).faster for layer in long]
+        above = [standing(layer).above_floor for layer in long]
+        lines.append(
+            f"- **Neurons alone**, {len(long)} sizes of 64 steps and more: {times(min(faster))} to "
+            f"{times(max(faster))} as fast as the fastest of all others; {times(min(above))} to {times(max(above))} "
+            "the floor."
+        )
+        memory = record["groups"]["c"]["found"]["memory"]["peak bytes"]
+        peers = {name: value for name, value in memory.items() if name != OURS}
+        least = min(peers, key=peers.__getitem__)
+        lines.append(
+            f"- **Memory of neurons alone**: {memory[OURS] / 1e6:,.0f}{NBSP}MB, where the most sparing other "
+            f"({least}) takes {peers[least] / 1e6:,.0f}{NBSP}MB."
+        )
+        exponents = [f"{name} to the power {slope(found, name):.2f}" for name, found in series(record).items()]
+        lines.append(f"- **Cost**: it grows as {listed(exponents)}.")
+    return "\n".join(lines)
+
+
+def origin(record: Record) -> str:
+    """Return on what all this was measured, as Markdown: one line for groups that were measured alike."""
+    groups: dict[str, list[str]] = {}
+    for name, group in sorted(record["groups"].items()):
+        p = group["provenance"]
+        versions = {k: v for k, v in p["versions"].items() if v is not None}
+        facts = (
+            f"{p['processor']}, {p['threads']} threads, {p['rounds']} rounds; "
+            f"{group['rates']['operations a second'] / 1e9:.0f} GFLOP/s, "
+            f"{group['rates']['bytes a second'] / 1e9:.0f} GB/s; "
+            f"commit {str(p['commit'] or 'unknown')[:7]}{' with local changes' if p['dirty'] else ''}; "
+            + ", ".join(f"{package} {value}" for package, value in versions.items())
+            + ("; **a trial run at toy sizes, not a measurement**" if p["quick"] else "")
+        )
+        groups.setdefault(facts, []).append(name)
+    return "\n".join(f"- Groups {listed(names)}: {facts}." for facts, names in groups.items())
+
+
+def behind(record: Record) -> str:
+    """Return where the numbers of a figure come from."""
+    p = record["groups"]["c"]["provenance"]
+    return (
+        f"From results/speed/kernels.json, which {COMMAND} makes: {p['processor']}, {p['threads']} threads, the median "
+        f"of {p['rounds']} interleaved samples, commit {str(p['commit'] or 'unknown')[:7]}, {p['started'][:10]}."
+    )
+
+
+def times_caption(record: Record) -> str:
+    """Return what the figure of times shows."""
+    largest = max(series(record)["B"], key=size)
+    s = standing(largest)
+    least = min(series(record)["B"], key=size)
+    small = standing(least)
+    return (
+        f"A layer of {largest['B'] * largest['N']:,} neurons takes {milliseconds(s.seconds)} for {largest['T']} steps "
+        f"forward and backward, {times(s.above_floor)} the floor (dashed); the fastest other, {s.peer}, takes "
+        f"{times(s.faster)} as long. With {least['B'] * least['N']:,} neurons the calls themselves count, and it is "
+        f"{times(small.faster)}. Median of {largest['candidates'][OURS]['n']} samples each."
+    )
+
+
+def linear_caption(record: Record) -> str:
+    """Return what the figure of costs by step shows."""
+    found = [layer for one in series(record).values() for layer in one]
+    cost = [1e9 * layer["candidates"][OURS]["median"] / size(layer) for layer in found if size(layer) >= 1e6]
+    span = f"between {min(cost):.2g} and {max(cost):.2g} ns" if cost else "not measured"
+    return (
+        f"From a million neuron steps on, one costs {span} forward and backward, whichever size grows: there cost is "
+        f"linear. Below, the fixed cost of a call is spread over fewer steps. n = {len(found)} layers."
+    )
+
+
+def ratios_caption(record: Record) -> str:
+    """Return what the figure of ratios shows."""
+    found = layers(record, "B")
+    long = [standing(layer) for layer in found if layer["T"] >= 64]
+    ten = sum(s.faster >= 10 for s in long)
+    two = sum(s.above_floor <= 2 for s in long)
+    return (
+        f"Of {len(long)} layers of 64 steps and more, {ten} are ten times as fast as the fastest other, and {two} take "
+        "at most twice the floor. Lines: steps T, the thicker the more."
+    )
+
+
+def left_out(record: Record) -> str:
+    """Return which layers were not run."""
+    found = record["groups"]["c"]["found"]
+    sizes = [f"T {one['T']} with {one['B'] * one['N']:,} neurons" for one in found["left out"]]
+    if not sizes:
+        return "No size was left out."
+    return f"Left out, because the graph of a plain loop would take more than memory has: {listed(sizes)}."

@@ -1,0 +1,238 @@
+"""Layers that events drive, and sums over spikes: the numbers of the dense product, with fewer operations."""
+
+import gc
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from spikingjelly.activation_based import surrogate
+from torch import nn
+from torch.nn import functional as F
+
+from lifroles.backends import cpu, drive, reference
+from lifroles.errors import LifrolesError, SpecError
+from lifroles.networks import SpikingMLP
+from lifroles.neuron import VariantLIF
+from lifroles.sparse import SparseSequence
+from lifroles.variant import PAPER_VARIANTS, Variant
+
+F32, F64 = torch.float32, torch.float64
+RECT = surrogate.Rect(alpha=2.0)
+RESETS = ("hard", "soft", "none")
+
+
+def draw(shape, neurons, dtype, *, recurrent=False, counts=False, density=0.1, seed=0) -> Any:
+    """Return a dense sequence, weights, bias, state, coefficients and V of a layer in which some units fire."""
+    random = torch.Generator().manual_seed(seed)
+
+    def rand(*size):
+        return torch.rand(size, generator=random, dtype=F64)
+
+    s = (rand(*shape) < density).to(F64)
+    if counts:
+        s = s * (rand(*shape) * 3 + 1).floor()
+    w = (rand(neurons, shape[-1]) - 0.4) * 2 / max(1.0, density * shape[-1]) ** 0.5
+    parts = [s, w, rand(neurons) * 0.2, rand(shape[1], neurons), (rand(shape[1], neurons) < 0.3).to(F64)]
+    parts += [rand(neurons) * 0.5 + 0.4, (rand(neurons, neurons) - 0.5) / neurons**0.5 if recurrent else None]
+    return [part if part is None else part.to(dtype) for part in parts]
+
+
+def both(parts, reset="hard", detach_reset=False, seed=3) -> Any:
+    """Return outputs and gradients of the dense layer by the reference, and of the same layer driven by events."""
+    results = []
+    for sparse in (False, True):
+        s, *rest = parts
+        leaves: list[Any] = [None if part is None else part.clone().requires_grad_() for part in rest]
+        w, b, u, o, k, v = leaves
+        options = {
+            "k_tau": k, "reset": reset, "u_th": 0.3, "fire": RECT, "detach_reset": detach_reset, "recurrent_weight": v,
+            "keep_u": True,
+        }  # fmt: skip
+        if sparse:
+            outputs: Any = cpu.run_events(SparseSequence.from_dense(s), w, b, u, o, **options)
+        else:
+            outputs = reference.run(F.linear(s, w, b), u, o, **options)
+        random = torch.Generator().manual_seed(seed)
+        loss: Any = sum((y * torch.randn(y.shape, generator=random, dtype=F64).to(y)).sum() for y in outputs)
+        loss.backward()
+        gradients = [leaf.grad for leaf in leaves if leaf is not None]
+        results.append([y.detach() for y in outputs] + gradients)
+    return results
+
+
+def assert_alike(expected_and_found, dtype):
+    """Spikes are equal, everything else is to rounding."""
+    expected, found = expected_and_found
+    assert torch.equal(expected[0], found[0])
+    tolerance = 1e-11 if dtype == F64 else 1e-5
+    for i, (one, other) in enumerate(zip(expected, found, strict=True)):
+        if one is None:
+            assert other is None
+            continue
+        scale = float(one.abs().max()) if one.numel() else 0.0
+        torch.testing.assert_close(other, one, rtol=tolerance, atol=tolerance * max(scale, 1e-30), msg=f"number {i}")
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=["f32", "f64"])
+@pytest.mark.parametrize("counts", [False, True], ids=["spikes", "counts"])
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+@pytest.mark.parametrize("reset", RESETS)
+def test_a_driven_layer_agrees_with_the_dense_one(reset, recurrent, counts, dtype):
+    for detach in (False, True):
+        parts = draw((9, 5, 30), 37, dtype, recurrent=recurrent, counts=counts)
+        expected, found = both(parts, reset, detach)
+        assert 0.05 < expected[0].mean() < 0.95
+        assert_alike((expected, found), dtype)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 1), (4, 70, 33), (130, 3, 20), (2, 1, 700)], ids=str)
+@pytest.mark.parametrize("neurons", [1, 32, 33, 200])
+def test_any_shape(shape, neurons):
+    for recurrent in (False, True):
+        assert_alike(both(draw(shape, neurons, F64, recurrent=recurrent, density=0.15)), F64)
+
+
+@pytest.mark.parametrize("density", [0.0, 0.19, 0.21, 1.0])
+def test_any_density(density):
+    assert_alike(both(draw((5, 4, 20), 9, F64, density=density)), F64)
+
+
+@settings(max_examples=40)
+@given(
+    steps=st.integers(1, 6), batch=st.integers(1, 5), channels=st.integers(1, 40), neurons=st.integers(1, 70),
+    seed=st.integers(0, 1000), counts=st.booleans(), bias=st.booleans(),
+)  # fmt: skip
+def test_the_weighted_sums_and_their_gradients(steps, batch, channels, neurons, seed, counts, bias):
+    s, w, b, *_ = draw((steps, batch, channels), neurons, F64, counts=counts, seed=seed)
+    results = []
+    for sparse in (False, True):
+        weight, offset = w.clone().requires_grad_(), b.clone().requires_grad_() if bias else None
+        events = SparseSequence.from_dense(s)
+        out = cpu.product(events, weight, offset) if sparse else F.linear(s, weight, offset)
+        (out * torch.arange(out.numel(), dtype=F64).view(out.shape).cos()).sum().backward()
+        results.append([out.detach(), weight.grad, offset.grad if offset is not None else None])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=["f32", "f64"])
+@pytest.mark.parametrize("neurons", [1, 31, 64, 100])
+@pytest.mark.parametrize("classes", [1, 10, 32, 47, 65])
+def test_sums_over_spikes_are_the_matrix_product(classes, neurons, dtype):
+    random = torch.Generator().manual_seed(classes)
+    o = (torch.rand(6, 11, neurons, generator=random) < 0.2).to(dtype)
+    w, b = (torch.randn(size, generator=random, dtype=dtype) for size in ((classes, neurons), (classes,)))
+    results = []
+    for product in (F.linear, cpu.spikes_product):
+        leaves = [part.clone().requires_grad_() for part in (o, w, b)]
+        out = product(*leaves)
+        (out * torch.arange(out.numel(), dtype=dtype).view(out.shape).cos()).sum().backward()
+        results.append([out.detach(), *(leaf.grad for leaf in leaves)])
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-5 if dtype == F32 else 1e-12)
+
+
+def test_numbers_do_not_depend_on_the_number_of_threads():
+    # large enough that the work is shared
+    parts = draw((20, 40, 60), 70, F32, recurrent=True)
+    dense = torch.rand(60, 20, 40)
+    threads = torch.get_num_threads()
+    results = []
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            events = both(parts)[1]
+            leaf = dense.clone().requires_grad_()
+            zero = torch.zeros(20, 40)
+            o, *_ = cpu.run(leaf, zero, zero, k_tau=0.5, reset="hard", u_th=0.3, fire=RECT)
+            o.sum().backward()
+            results.append([*events, o.detach(), leaf.grad])
+    finally:
+        torch.set_num_threads(threads)
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@pytest.mark.parametrize("name", PAPER_VARIANTS)
+@pytest.mark.parametrize("readout", ["rate", "integrator"])
+def test_a_network_takes_events_for_the_dense_sequence(name, readout):
+    s = draw((12, 6, 50), 1, F64)[0]
+    results = []
+    for sequence, backend in ((s, "reference"), (s, "cpu"), (SparseSequence.from_dense(s), "cpu")):
+        torch.manual_seed(0)
+        net = SpikingMLP(
+            (50, 40, 5), PAPER_VARIANTS[name], u_th=0.3, width=0.25, readout=readout, backend=backend
+        ).double()
+        with torch.no_grad():
+            next(net.linears[0].parameters()).mul_(3)
+        activity = net(sequence)
+        activity.output.square().sum().backward()
+        gradients = {key: parameter.grad for key, parameter in net.named_parameters()}
+        results.append((activity.output.detach(), activity.spikes["hidden1"].detach(), gradients))
+    assert 0 < results[0][1].mean() < 1
+    for output, spikes, gradients in results[1:]:
+        torch.testing.assert_close(output, results[0][0], rtol=1e-10, atol=1e-12)
+        assert torch.equal(spikes, results[0][1])
+        for key, gradient in results[0][2].items():
+            if gradient is None:
+                assert gradients[key] is None
+            else:
+                torch.testing.assert_close(gradients[key], gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_events_carry_the_state_on_and_give_potentials_to_monitors():
+    s = draw((8, 3, 20), 1, F32)[0]
+    node, linear = VariantLIF(6, Variant(leak=0.9), store_v_seq=True), nn.Linear(20, 6)
+    whole = node(linear(s)).detach()
+    potentials = node.v_seq.detach()
+    node.reset()
+    halves = [node.drive(linear, SparseSequence.from_dense(part)).detach() for part in (s[:3], s[3:])]
+    assert torch.equal(torch.cat(halves), whole)
+    torch.testing.assert_close(node.v_seq.detach(), potentials[3:])
+
+
+def test_weights_that_do_not_fit_the_events_are_refused():
+    events = SparseSequence.from_dense(torch.zeros(2, 1, 4))
+    with pytest.raises(SpecError, match="weights are for 5 channels and 3 neurons: the events have 4 channels"):
+        VariantLIF(3, Variant()).drive(nn.Linear(5, 3), events)
+
+
+def test_the_reference_takes_the_dense_sequence(monkeypatch):
+    s, w, b, u, o, *_ = draw((4, 3, 10), 6, F64)
+    events = SparseSequence.from_dense(s)
+    monkeypatch.setattr(cpu, "run_events", None)
+    options = {"k_tau": 0.3, "reset": "hard", "u_th": 0.3, "fire": RECT}
+    found = drive.run(reference, events, w, b, u, o, **options)
+    expected = reference.run(F.linear(s, w, b), u, o, **options)
+    assert torch.equal(found[0], expected[0])
+
+
+def test_there_is_no_second_derivative():
+    s, w, b, *_ = draw((3, 2, 10), 6, F64)
+    w.requires_grad_()
+    for out in (cpu.product(SparseSequence.from_dense(s), w, b), cpu.spikes_product(s, w, b)):
+        with pytest.raises(LifrolesError, match="no second derivative: give backend='reference'"):
+            torch.autograd.grad(out.sum(), w, create_graph=True)
+
+
+def test_memory_is_used_again_only_when_nobody_holds_it():
+    from lifroles.backends import _buffers
+
+    _buffers.clear()
+    first = _buffers.empty((1 << 19,), F32)
+    place = first.data_ptr()
+    part = first[5:9].fill_(7.0)
+    del first
+    gc.collect()
+    second = _buffers.empty((1 << 19,), F32)
+    assert second.data_ptr() != place
+    second.fill_(1.0)
+    assert part.tolist() == [7.0] * 4
+    del part
+    gc.collect()
+    third = _buffers.empty((1 << 18, 2), F32)
+    assert third.data_ptr() == place
+    assert third.data_ptr() % 64 == 0
+    _buffers.clear()

@@ -1,0 +1,301 @@
+"""The speed comparison: all candidates compute the same, the floor is counted right, the page says what was found."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from benchmarks.kernels import __main__ as command_line
+from benchmarks.kernels import floor, measure, run
+from benchmarks.kernels.candidates import LAYER_CANDIDATES, NETWORK_CANDIDATES, OURS, PEERS, Inputs, Loop, Training
+from benchmarks.kernels.workloads import NETWORKS, Layer, Network, layers, shrunk
+from lifroles import speed
+from lifroles.errors import StoreError
+from lifroles.figures import speed as figures
+from lifroles.figures import svg
+from lifroles.libraries import LIBRARIES
+from lifroles.prose import NBSP
+from lifroles.speed import tables, words
+
+NETS = {work.name: work for group in NETWORKS.values() for work in group}
+RATES = floor.Rates(operations=1e9, bytes=1e9)
+
+
+@pytest.fixture(autouse=True)
+def _peers(require: Callable[[object, str], None]) -> None:
+    for name, title in LIBRARIES.items():
+        require(find_spec(name), f"{title} is not installed (the extras dev and bench bring it)")
+
+
+@pytest.mark.parametrize("work", NETS.values(), ids=NETS)
+def test_all_candidates_compute_the_same_network(work: Network) -> None:
+    small = replace(shrunk(work), batch=8)
+    inputs = Inputs(small)
+    built = {name: Training(small, name, inputs) for name in NETWORK_CANDIDATES}
+    checks, spikes = run._check(small, built)
+    assert set(checks) == set(NETWORK_CANDIDATES) - {OURS}
+    assert sum(one["differing"] for one in checks.values()) <= 2
+    # Otherwise the comparison would be of silence.
+    assert 0.03 < spikes[0] / (small.steps * small.batch * small.sizes[1]) < 0.3
+    for name, one in checks.items():
+        assert (one["gradient"] < 1e-4) == one["same gradient"], name
+    for one in built.values():
+        before = [p.detach().clone() for p in one.net.parameters()]
+        one.train()
+        # Adam's first step is the learning rate, wherever there is a gradient.
+        moved = max(float((a - b).detach().abs().max()) for a, b in zip(one.net.parameters(), before, strict=True))
+        assert 0 < moved < 1e-5
+        one.infer()
+
+
+def test_a_candidate_that_computes_something_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = replace(shrunk(NETS["nmnist-15"]), batch=4)
+
+    class Deaf(Loop):
+        scale = 0.9
+
+    monkeypatch.setitem(PEERS, "torch loop", Deaf)
+    inputs = Inputs(small)
+    built = {name: Training(small, name, inputs) for name in (OURS, "torch loop")}
+    with pytest.raises(run.BenchmarkError, match=r"T = 15, batch 4: torch loop spikes otherwise at [\d,]+ of"):
+        run._check(small, built)
+
+
+def test_all_candidates_compute_the_same_layer() -> None:
+    found = run.layer(Layer("B", 8, 5, 7), 1, RATES)
+    assert list(found["candidates"]) == list(LAYER_CANDIDATES)
+    assert sum(one.get("differing", 0) for one in found["candidates"].values()) == 0
+    assert 0.05 < found["rate"] < 0.6
+
+
+def test_the_inputs_are_one_input_in_three_forms() -> None:
+    inputs = Inputs(replace(NETS["shd"], steps=6, batch=3))
+    rows, columns = (part.to_dense() for part in inputs.csr)
+    assert torch.equal(rows, inputs.dense.flatten(0, 1))
+    assert torch.equal(columns, rows.t())
+    assert torch.equal(inputs.events.dense(), inputs.dense)
+    assert inputs.events.density == pytest.approx(0.03, rel=0.1)
+
+
+# Time, memory, floor
+
+
+def test_every_candidate_has_its_turn_in_every_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(measure, "SHORTEST", 0.0)
+    seconds = measure.rounds({name: lambda name=name: order.append(name) for name in "abc"}, 3)
+    assert order == [*"aabbcc", *"abc", *"bca", *"cab"]
+    assert {name: len(values) for name, values in seconds.items()} == {"a": 3, "b": 3, "c": 3}
+    assert measure.summary([3.0, 1.0, 2.00004]) == {"median": 2.0, "fastest": 1.0, "slowest": 3.0, "n": 3}
+
+
+def test_peak_memory_is_what_a_call_takes() -> None:
+    def call() -> None:
+        np.ones(64 << 20, np.uint8)
+
+    assert 60 < measure.peak_of(call) / (1 << 20) < 80
+
+
+def test_the_floor_of_a_network_counts_what_is_named() -> None:
+    work = Network("x", "x", (4, 3, 2), 5, 2, 0.1, "rate", False, 0.5, 0.5, 0.5)
+    rows = 10
+    first, second, back2, back1, adam = floor.network_passes(work, [7, 1], 6, training=True)
+    assert (first.operations, first.bytes) == (2 * 6 * 3 + 6 * rows * 3, 2 * 6 + 8 * rows + 2 * 4 * rows * 3)
+    assert (second.operations, second.bytes) == (2 * 7 * 2 + 6 * rows * 2, 4 * rows * 3 + 2 * 4 * rows * 2)
+    assert back2.operations == 2 * 7 * 2 + 10 * rows * 2 + 2 * rows * 3 * 2
+    assert back2.bytes == 4 * rows * 3 + 4 * rows * 2
+    assert back1.operations == 2 * 6 * 3 + 10 * rows * 3
+    assert back1.bytes == 2 * 6 + 8 * rows + 4 * rows * 3
+    assert adam.bytes == 32 * (5 * 3 + 4 * 2)
+    forward = floor.network_passes(work, [7, 1], 6, training=False)
+    assert [p.bytes for p in forward] == [first.bytes - 4 * rows * 3, second.bytes - 4 * rows * 2]
+
+
+def test_recurrence_adds_the_spikes_that_return_and_the_product_that_takes_their_gradient_back() -> None:
+    work = Network("x", "x", (4, 3, 2), 5, 2, 0.1, "integrator", False, 0.5, 0.5, 0.5)
+    plain = floor.network_passes(work, [7], 6, training=True)
+    more = floor.network_passes(replace(work, recurrent=True), [7], 6, training=True)
+    added = [b.operations - a.operations for a, b in zip(plain, more, strict=True)]
+    assert added == [2 * 7 * 3, 0, 0, 2 * 7 * 3 + 2 * 10 * 3 * 3, 12 * 9]
+
+
+def test_a_pass_takes_the_longer_of_its_operations_and_its_bytes() -> None:
+    rates = floor.Rates(operations=10.0, bytes=5.0)
+    passes = [floor.Pass("a", 100, 10), floor.Pass("b", 10, 100)]
+    assert floor.summary(passes, rates) == {"operations": 110, "bytes": 110, "seconds": 10.0 + 20.0}
+
+
+def test_a_layer_reads_and_writes_24_bytes_a_step() -> None:
+    passes = floor.layer_passes(Layer("B", 10, 10, 10), training=True)
+    assert sum(p.bytes for p in passes) == 24 * 1000
+    assert sum(p.bytes for p in floor.layer_passes(Layer("B", 10, 10, 10), training=False)) == 8 * 1000
+
+
+def test_the_layers_span_the_sizes_and_those_that_do_not_fit_are_named() -> None:
+    every, left_out = layers(quick=False)
+    assert {layer.batch * layer.neurons for layer in every} == {10**3, 10**4, 10**5, 10**6, 10**7}
+    assert {layer.steps for layer in every} == {4, 16, 64, 256, 1024}
+    assert max(layer.size for layer in every) <= 70_000_000 < min(layer.size for layer in left_out)
+
+
+def test_the_rates_are_those_of_a_machine() -> None:
+    rates = floor.measure(2, n=256, m=1_000_000)
+    assert 1e8 < rates.bytes < 1e13
+    assert 1e9 < rates.operations < 1e15
+
+
+# The command line
+
+
+def test_an_unknown_group_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        command_line.main(["--only", "a,z"])
+    assert stopped.value.code == 2
+    assert "there is no group 'z'" in capsys.readouterr().err
+
+
+def test_a_child_measures_one_candidate() -> None:
+    found = measure.child(["--child", "layer", OURS, "64", "100", "100"])
+    # x's gradient, o and u, 2.56 MB each, and little else.
+    assert 5e6 < found["peak bytes"] < 2e7
+
+
+def test_a_child_that_is_asked_for_something_else_says_so() -> None:
+    with pytest.raises(run.BenchmarkError, match="there is nothing called 'x' to measure"):
+        run.in_child(["x"])
+
+
+# The record, as tables and in words
+
+
+def candidate(median: float, peak: int | None = None, held: int = 0, **more: Any) -> dict[str, Any]:
+    times = {"median": median, "fastest": median, "slowest": median, "n": 7, "input bytes": held}
+    return times | ({} if peak is None else {"peak bytes": peak}) | more
+
+
+@pytest.fixture
+def record() -> dict[str, Any]:
+    network = {
+        "title": "Net",
+        "mode": "training",
+        "floor": {"seconds": 0.004},
+        "candidates": {
+            "lifroles": candidate(0.008, 100_000_000, 20_000_000),
+            "lifroles, dense input": candidate(0.001, 1, 1),
+            "torch loop": candidate(0.080, 300_000_000, 300_000_000),
+            "torch loop, CSR input": candidate(0.040, 200_000_000, 100_000_000),
+            "Norse": candidate(0.400, 900_000_000, 300_000_000),
+        },
+    }
+
+    def layer(series: str, T: int, B: int, N: int) -> dict[str, Any]:
+        seconds = 1e-9 * T * B**1.5 * N
+        others = {"torch loop": candidate(12 * seconds), "Norse": candidate(30 * seconds)}
+        return {
+            "series": series, "T": T, "B": B, "N": N, "floor": {"seconds": seconds / 3},
+            "candidates": {"lifroles": candidate(seconds), **others},
+        }  # fmt: skip
+
+    grid = [layer("B", t, b, 100) for t in (4, 64, 1024) for b in (10, 100, 1000)]
+    grid += [layer("N", 64, 100, n) for n in (10, 100, 1000)]
+    origin = {
+        "processor": "P", "threads": 2, "rounds": 7, "quick": False, "commit": "0123456789", "dirty": False,
+        "started": "2026-11-22T00:00:00+00:00", "versions": {"torch": "2", "norse": None},
+    }  # fmt: skip
+    rates = {"operations a second": 2e11, "bytes a second": 3e10}
+    group = {"provenance": origin, "rates": rates}
+    memory = {"peak bytes": {"lifroles": 10, "torch loop": 40, "Norse": 30}}
+    return {
+        "groups": {
+            "a": group | {"found": [network]},
+            "c": group | {"found": {"layers": grid, "left out": [{"T": 4, "B": 10, "N": 5}], "memory": memory}},
+            "d": group | {"provenance": origin | {"quick": True}, "found": []},
+        }
+    }
+
+
+def test_the_fastest_peer_is_the_fastest_that_is_not_ours(record: dict[str, Any]) -> None:
+    s = speed.standing(speed.networks(record, "training")[0])
+    assert (s.peer, s.faster) == ("torch loop, CSR input", pytest.approx(5))
+    assert (s.library, s.library_faster) == ("Norse", pytest.approx(50))
+    assert s.above_floor == pytest.approx(2)
+    assert s.memory == pytest.approx(120 / 300)
+
+
+def test_the_verdict_names_ratio_floor_memory_and_growth(record: dict[str, Any]) -> None:
+    text = words.verdict(record)
+    assert f"**Net**, training: 8.00{NBSP}ms, 50× as fast as the fastest library (Norse) and 5.0× as fast" in text
+    assert "(torch loop, CSR input), with 0.40 of its peak memory; 2.0× the floor." in text
+    assert "9 sizes of 64 steps and more: 12× to 12× as fast" in text
+    assert "3.0× to 3.0× the floor" in text
+    assert "grows as T to the power 1.00, B to the power 1.50 and N to the power 1.00" in text
+
+
+def test_the_origin_tells_a_trial_from_a_measurement(record: dict[str, Any]) -> None:
+    measured, trial = words.origin(record).splitlines()
+    assert measured.startswith(
+        "- Groups a and c: P, 2 threads, 7 rounds; 200 GFLOP/s, 30 GB/s; commit 0123456; torch 2"
+    )
+    assert "trial" not in measured
+    assert "norse" not in measured
+    assert "a trial run at toy sizes, not a measurement" in trial
+
+
+def test_times_have_three_digits() -> None:
+    assert [words.milliseconds(s) for s in (0.0123456, 0.123456, 1.23456, 1.2e-6)] == [
+        f"12.3{NBSP}ms", f"123{NBSP}ms", f"1,235{NBSP}ms", f"0.00120{NBSP}ms"
+    ]  # fmt: skip
+    assert [words.times(r) for r in (1.04, 9.94, 9.96, 1234.0)] == ["1.0×", "9.9×", "10×", "1,234×"]
+
+
+def test_the_time_table_has_every_candidate_and_the_floor(record: dict[str, Any]) -> None:
+    rows = tables.time_table(record, "training").rows
+    assert ("torch loop", f"80.0{NBSP}ms (10×)") in rows
+    assert rows[0] == ("lifroles", f"8.00{NBSP}ms")
+    assert rows[-1] == ("floor", f"4.00{NBSP}ms")
+    assert ("torch loop", f"300 + 300{NBSP}MB") in tables.memory_table(record).rows
+
+
+def test_the_page_can_be_made_from_the_archived_record() -> None:
+    kept = speed.read()
+    for table in (
+        tables.time_table(kept, "training"),
+        tables.time_table(kept, "inference"),
+        tables.memory_table(kept),
+        tables.check_table(kept),
+        tables.startup_table(kept),
+        tables.variants_table(kept),
+    ):
+        assert len(table.rows) >= 4
+    for say in (words.verdict, words.times_caption, words.linear_caption, words.ratios_caption, words.behind):
+        assert "nan" not in say(kept)
+    assert {name for group in kept["groups"].values() for name in group} == {"what", "provenance", "rates", "found"}
+    assert "host" not in json.dumps(kept).lower()
+
+
+@pytest.mark.parametrize("draw", [figures.times, figures.linear, figures.ratios])
+def test_a_figure_is_ink_and_names_its_lines(draw: Callable[..., Any]) -> None:
+    drawn = svg(draw(speed.read()))
+    assert "currentColor" in drawn
+    assert "#010203" not in drawn
+    expected = {"times": [*LAYER_CANDIDATES, "floor"], "linear": ["T grows", "B grows", "N grows"], "ratios": ["T 64"]}
+    assert all(text in drawn for text in expected[draw.__name__])
+
+
+def test_a_missing_record_names_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    monkeypatch.setattr("lifroles.speed.record.results_dir", lambda: tmp_path)
+    with pytest.raises(StoreError, match=r"make it again: python -m benchmarks\.kernels\.$"):
+        speed.read()
+
+
+def test_reading_the_record_needs_neither_torch_nor_the_benchmark() -> None:
+    code = "import sys; from lifroles import speed; print([m for m in ('torch', 'benchmarks') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
