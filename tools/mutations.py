@@ -319,6 +319,12 @@ class _C:
         inside = [token.text for token in self.tokens[i + 1 : self.pairs[i]]]
         return any(text.isupper() for text in inside) and not any(text.islower() for text in inside)
 
+    def is_in_header(self, i: int) -> bool:
+        """Return whether a semicolon is one of the two in a loop's header."""
+        while i >= 0 and self.at(i) not in ("(", "{"):
+            i = self.pairs[i] - 1 if self.at(i) in (")", "}", "]") else i - 1
+        return self.at(i) == "("
+
     def of(self, i: int, in_function: bool) -> Iterator[Change]:
         token = self.tokens[i]
         place, text = (token.start, token.end), token.text
@@ -355,7 +361,7 @@ class _C:
                 yield *place, OTHER_CALL[text], "call"
             if text in TRANSPARENT and self.at(i - 1) not in _TYPES:
                 yield *place, "", "call"
-        if text == ";":
+        if text == ";" and not self.is_in_header(i):
             yield from self.deleted(i)
 
     def dropped(self, i: int) -> Iterator[Change]:

@@ -81,7 +81,9 @@ def surrogates(x: Sequence[float], recorded: Mapping[str, Sequence[float]]) -> F
         )
         for name, values in recorded.items():
             # The rectangle's sides are upright; the others are smooth.
-            how: dict[str, Any] = {"drawstyle": "steps-mid", "linewidth": 2.2} if name == "lifroles" else {"linewidth": 1.5}
+            how: dict[str, Any] = (
+                {"drawstyle": "steps-mid", "linewidth": 2.2} if name == "lifroles" else {"linewidth": 1.5}
+            )
             ax.plot(x, values, color=INK, linestyle=DASHES[name], **how)
         ax.set_ylim(0, 2.3)
         ax.legend(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from lifroles.prose import NBSP, listed
+from lifroles.prose import NBSP, counted, listed
 from lifroles.speed.record import COMMAND, OURS, Record, layers, networks, series, size, slope, standing
+
+SMALL = 100_000
+"""Neuron steps of a layer below which the fixed cost of a call counts."""
 
 
 def milliseconds(seconds: float) -> str:
@@ -51,8 +54,12 @@ def verdict(record: Record) -> str:
             f"- **Memory of neurons alone**: {memory[OURS] / 1e6:,.0f}{NBSP}MB, where the most sparing other "
             f"({least}) takes {peers[least] / 1e6:,.0f}{NBSP}MB."
         )
-        exponents = [f"{name} to the power {slope(found, name):.2f}" for name, found in series(record).items()]
-        lines.append(f"- **Cost**: it grows as {listed(exponents)}.")
+        exponents = []
+        for name, found in series(record).items():
+            # Where a call's fixed cost is most of it, cost does not grow at all.
+            large = [layer for layer in found if size(layer) >= SMALL]
+            exponents.append(f"{name} to the power {slope(large if len(large) > 1 else found, name):.2f}")
+        lines.append(f"- **Cost**: from {SMALL:,} neuron steps on it grows as {listed(exponents)}.")
     return "\n".join(lines)
 
 
@@ -63,7 +70,7 @@ def origin(record: Record) -> str:
         p = group["provenance"]
         versions = {k: v for k, v in p["versions"].items() if v is not None}
         facts = (
-            f"{p['processor']}, {p['threads']} threads, {p['rounds']} rounds; "
+            f"{p['processor']}, {counted(p['threads'], 'thread')}, {counted(p['rounds'], 'round')}; "
             f"{group['rates']['operations a second'] / 1e9:.0f} GFLOP/s, "
             f"{group['rates']['bytes a second'] / 1e9:.0f} GB/s; "
             f"commit {str(p['commit'] or 'unknown')[:7]}{' with local changes' if p['dirty'] else ''}; "
@@ -71,15 +78,17 @@ def origin(record: Record) -> str:
             + ("; **a trial run at toy sizes, not a measurement**" if p["quick"] else "")
         )
         groups.setdefault(facts, []).append(name)
-    return "\n".join(f"- Groups {listed(names)}: {facts}." for facts, names in groups.items())
+    return "\n".join(
+        f"- {'Groups' if len(names) > 1 else 'Group'} {listed(names)}: {facts}." for facts, names in groups.items()
+    )
 
 
 def behind(record: Record) -> str:
     """Return where the numbers of a figure come from."""
     p = record["groups"]["c"]["provenance"]
     return (
-        f"From results/speed/kernels.json, which {COMMAND} makes: {p['processor']}, {p['threads']} threads, the median "
-        f"of {p['rounds']} interleaved samples, commit {str(p['commit'] or 'unknown')[:7]}, {p['started'][:10]}."
+        f"From results/speed/kernels.json, which {COMMAND} makes: {p['processor']}, {counted(p['threads'], 'thread')}, the "
+        f"median of {p['rounds']} interleaved samples, commit {str(p['commit'] or 'unknown')[:7]}, {p['started'][:10]}."
     )
 
 
@@ -100,11 +109,12 @@ def times_caption(record: Record) -> str:
 def linear_caption(record: Record) -> str:
     """Return what the figure of costs by step shows."""
     found = [layer for one in series(record).values() for layer in one]
-    cost = [1e9 * layer["candidates"][OURS]["median"] / size(layer) for layer in found if size(layer) >= 1e6]
-    span = f"between {min(cost):.2g} and {max(cost):.2g} ns" if cost else "not measured"
+    large = [layer for layer in found if size(layer) >= SMALL] or found
+    cost = [1e9 * layer["candidates"][OURS]["median"] / size(layer) for layer in large]
     return (
-        f"From a million neuron steps on, one costs {span} forward and backward, whichever size grows: there cost is "
-        f"linear. Below, the fixed cost of a call is spread over fewer steps. n = {len(found)} layers."
+        f"In layers of {min(map(size, large)):,} neuron steps and more, one costs between {min(cost):.2g} and "
+        f"{max(cost):.2g} ns forward and backward, whichever size grows; in smaller ones the fixed cost of a call is "
+        f"spread over fewer steps. n = {len(found)} layers."
     )
 
 
