@@ -87,8 +87,8 @@ def behind(record: Record) -> str:
     """Return where the numbers of a figure come from."""
     p = record["groups"]["c"]["provenance"]
     return (
-        f"From results/speed/kernels.json, which {COMMAND} makes: {p['processor']}, {counted(p['threads'], 'thread')}, the "
-        f"median of {p['rounds']} interleaved samples, commit {str(p['commit'] or 'unknown')[:7]}, {p['started'][:10]}."
+        f"From results/speed/kernels.json, which {COMMAND} makes: {p['processor']}, {counted(p['threads'], 'thread')}, "
+        f"the median of {p['rounds']} interleaved samples, commit {str(p['commit'] or 'unknown')[:7]}, {p['started'][:10]}."
     )
 
 
