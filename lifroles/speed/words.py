@@ -88,7 +88,8 @@ def behind(record: Record) -> str:
     p = record["groups"]["c"]["provenance"]
     return (
         f"From results/speed/kernels.json, which {COMMAND} makes: {p['processor']}, {counted(p['threads'], 'thread')}, "
-        f"the median of {p['rounds']} interleaved samples, commit {str(p['commit'] or 'unknown')[:7]}, {p['started'][:10]}."
+        f"the median of {p['rounds']} interleaved samples, commit {str(p['commit'] or 'unknown')[:7]}, "
+        f"{p['started'][:10]}."
     )
 
 
