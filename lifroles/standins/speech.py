@@ -187,7 +187,8 @@ def _library() -> tuple[str, str]:
         raise DataError(f"the speech stand-in needs eSpeak NG (the package espeakng-loader): {mend}.")
     import espeakng_loader
 
-    library, data = Path(espeakng_loader.get_library_path()), Path(espeakng_loader.__file__).parent / "espeak-ng-data"
+    library = Path(espeakng_loader.get_library_path())
+    data = Path(str(espeakng_loader.__file__)).parent / "espeak-ng-data"
     if not (library.is_file() and data.is_dir()):
         raise DataError(f"{library.parent} lacks eSpeak NG's library or data: {mend} --force-reinstall.")
     return str(library), str(data)

@@ -103,6 +103,15 @@ def test_a_limb_is_drawn_where_it_is_over_what_is_behind_it():
     assert behind < film[0, 12, 24] < np.log(0.9)
 
 
+def test_the_nearer_arm_covers_the_other():
+    # Both hands before the chest, one nearer to the camera in the first picture and the other one in the second.
+    hands = np.array([[[0.4, 0.2, 0.5], [0.4, 0.2, 0.3]], [[-0.4, 0.2, 0.3], [-0.4, 0.2, 0.5]]])
+    body = gestures.body(1)
+    parts = figure.limbs(body, hands, np.array([[-0.5, 1.0, 0.0], [0.5, 1.0, 0.0]]), np.zeros((2, 2)))
+    nearest_upper_arm = parts[:, -3]
+    assert nearest_upper_arm[0, 0] < body.x < nearest_upper_arm[1, 0]
+
+
 def test_subjects_differ_and_stay_themselves():
     bodies = [gestures.body(who) for who in gestures.SUBJECTS]
     assert len(set(bodies)) == 29
