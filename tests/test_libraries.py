@@ -173,6 +173,9 @@ def test_leaky_subtracts_after_the_leak_and_ours_before() -> None:
     _, mem = _leaky(x)
     soft = traces.run(Variant(reset="soft"), x[:, 0].double().numpy(), U_TH)
     assert float(mem[1, 0, 0]) == pytest.approx(K_TAU * 2 * U_TH - U_TH)
+    noise = U_TH * (0.5 + 0.8 * torch.randn(100, 1, 16, generator=torch.Generator().manual_seed(1)))
+    ours = traces.run(Variant(reset="soft"), noise[:, 0].double().numpy(), U_TH)
+    assert _leaky(noise)[0].sum() < 0.9 * ours.spikes
     assert soft.u[1, 0] == pytest.approx(K_TAU * (2 * U_TH - U_TH))
 
 

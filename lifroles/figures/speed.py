@@ -32,6 +32,12 @@ def _log(ax: Axes, axis: str) -> None:
     side.set_minor_formatter(NullFormatter())
 
 
+def _plain(ax: Axes, unit: str = "") -> None:
+    """Label the vertical axis at 1, 2 and 5 of every power of ten: its values span few of them."""
+    ax.yaxis.set_major_locator(LogLocator(10, subs=(1, 2, 5), numticks=20))
+    ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}{unit}")
+
+
 def times(record: Record) -> Figure:
     """Time of one layer by the number of neurons, forward and backward, of every candidate, over the floor."""
     found = sorted(speed.series(record)["B"], key=speed.size)
@@ -82,9 +88,12 @@ def linear(record: Record) -> Figure:
             sizes = [speed.size(layer) for layer in found]
             values = [1e9 * layer["candidates"][speed.OURS]["median"] / speed.size(layer) for layer in found]
             ax.plot(sizes, values, color=INK, linestyle=dashes[name], marker=markers[name], markersize=4, linewidth=1.4)
-            ax.annotate(f"{name} grows", (sizes[0], values[0]), xytext=(4, 5), textcoords="offset points", fontsize=9.5)
-        ax.set_title("lifroles: forward and backward, per neuron and step", fontsize=10.5)
-        ax.set_ylabel("time (ns)")
+        ax.legend(
+            ax.get_lines(), [f"{name} grows" for name in along], frameon=False, fontsize=10, ncols=3, handlelength=2.6,
+            loc="lower center", bbox_to_anchor=(0.5, 1.0), borderaxespad=0.1,
+        )  # fmt: skip
+        _plain(ax)
+        ax.set_ylabel("time of a neuron step (ns)")
         ax.set_xlabel("neuron steps, T · B · N")
         return fig
 
@@ -93,6 +102,7 @@ def ratios(record: Record) -> Figure:
     """How many times as fast as the fastest of the others, and how far from the floor, by size, for each T."""
     found = speed.layers(record, "B")
     steps = sorted({layer["T"] for layer in found})
+    neurons_least = min(layer["B"] * layer["N"] for layer in found)
     with style():
         fig, (peer, floor) = figure(
             2,
@@ -108,17 +118,25 @@ def ratios(record: Record) -> Figure:
             _log(ax, "x")
             _log(ax, "y")
             ax.axhline(goal, **CHANCE)
+            firsts = []
             for i, t in enumerate(steps):
                 own = sorted((layer for layer in found if layer["T"] == t), key=speed.size)
                 neurons = [layer["B"] * layer["N"] for layer in own]
                 values = [value(speed.standing(layer)) for layer in own]
                 width = 1.0 + 0.35 * i
                 ax.plot(neurons, values, color=INK, marker="o", markersize=3.5, linewidth=width, alpha=0.45 + 0.12 * i)
+                firsts.append((neurons[0], values[0]))
+            _plain(ax, "×")
+            # With few neurons the lines lie apart: there they are named.
+            ax.set_xlim(left=neurons_least / 6)
+            heights = [ax.transData.transform(first)[1] for first in firsts]
+            low, high = ax.transData.transform([(1, y) for y in ax.get_ylim()])[:, 1]
+            for t, place in zip(steps, spread(heights, 0.1 * (high - low), low, high), strict=True):
+                y = ax.transData.inverted().transform((0, place))[1]
                 ax.annotate(
-                    f"T {t}", (neurons[-1], values[-1]), xytext=(6, 0), textcoords="offset points", va="center",
-                    fontsize=9.5, annotation_clip=False,
+                    f"T {t}", (neurons_least, y), xytext=(-6, 0), textcoords="offset points", ha="right", va="center",
+                    fontsize=9.5,
                 )  # fmt: skip
-            ax.yaxis.set_major_formatter(lambda y, _: f"{y:g}×")
         peer.set_title("times as fast as the fastest other; dashed: the goal", fontsize=10.5)
         floor.set_title("times the floor; dashed: the goal", fontsize=10.5)
         floor.set_xlabel("neurons, B · N")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from IPython.display import Markdown
+
 from lifroles.prose import NBSP
 from lifroles.speed.record import OURS, Record, networks
 from lifroles.speed.words import milliseconds, times
@@ -29,6 +31,13 @@ def time_table(record: Record, mode: str, *, kept: bool = False) -> Table:
     return Table(f"{what}{where}. In brackets: how many times ours", ("", *(w["title"] for w in found)), rows)
 
 
+def kept_table(record: Record) -> Table | Markdown:
+    """Return the times of training where the C library keeps freed memory, or that they were not measured."""
+    if not networks(record, "training", kept=True):
+        return Markdown("Not measured: `python -m benchmarks.kernels --only a,b --keep-memory` does it.")
+    return time_table(record, "training", kept=True)
+
+
 def memory_table(record: Record) -> Table:
     """Return the peak memory of every candidate in every network's training step, and its input."""
     found = [w for w in networks(record, "training") if "peak bytes" in w["candidates"][OURS]]
@@ -53,13 +62,12 @@ def check_table(record: Record) -> Table:
     names = [name for name in found[0]["candidates"] if name != OURS]
 
     def cell(one: Record) -> str:
-        gradient = f"gradient {one['gradient']:.0e} apart" if one["same gradient"] else "another gradient"
-        return f"{one['differing']:,} of {one['of']:,}; {gradient}"
+        return f"{one['differing']:,}; " + (f"{one['gradient']:.0e}" if one["same gradient"] else "another")
 
-    rows = [(name, *(cell(w["candidates"][name]) for w in found)) for name in names]
-    return Table(
-        "Neuron steps at which a candidate spikes otherwise than ours", ("", *(w["title"] for w in found)), rows
-    )
+    rows = [("neuron steps in all", *(f"{w['candidates'][names[0]]['of']:,}" for w in found))]
+    rows += [(name, *(cell(w["candidates"][name]) for w in found)) for name in names]
+    title = "Neuron steps at which a candidate spikes otherwise than ours; how far the first weights' gradient is"
+    return Table(title, ("", *(w["title"] for w in found)), rows)
 
 
 def startup_table(record: Record) -> Table:
@@ -72,9 +80,10 @@ def startup_table(record: Record) -> Table:
 
 def variants_table(record: Record) -> Table:
     """Return every variant's layer: the reference backend against the compiled one."""
+    resets = {"hard": "hard reset", "none": "no reset"}
     rows = [
         (
-            f"{one['title']}, {one['reset']} reset{', recurrent' if one['recurrent'] else ''}",
+            f"{one['title']}, {resets[one['reset']]}{', recurrent' if one['recurrent'] else ''}",
             "×".join(map(str, one["shape"])),
             milliseconds(one["reference"]["median"]),
             milliseconds(one["cpu"]["median"]),

@@ -134,7 +134,10 @@ def ratios_caption(record: Record) -> str:
 def left_out(record: Record) -> str:
     """Return which layers were not run."""
     found = record["groups"]["c"]["found"]
-    sizes = [f"T {one['T']} with {one['B'] * one['N']:,} neurons" for one in found["left out"]]
-    if not sizes:
+    if not found["left out"]:
         return "No size was left out."
-    return f"Left out, because the graph of a plain loop would take more than memory has: {listed(sizes)}."
+    return (
+        f"Layers of more than {found['most']:,} neuron steps were left out "
+        f"({counted(len(found['left out']), 'size')}): the graph of a plain loop over time takes more memory than "
+        "there is."
+    )
