@@ -29,9 +29,10 @@ import tempfile
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import pytest
@@ -112,7 +113,7 @@ def extra(entry: dict[str, Any], source: str) -> Mutant:
         raise SystemExit(f"{old!r} stands {source.count(old)} times in {file}: bring tests/mutants.toml up to date.")
     start = source.index(old)
     line = source.count("\n", 0, start) + 1
-    return Mutant(file, "any", line, "extra", start, start + len(old), new, old, new)
+    return Mutant(file, "any", line, line, "extra", start, start + len(old), new, old, new)
 
 
 def all_mutants(target: Target) -> list[Mutant]:
@@ -177,6 +178,20 @@ def kernels_of(item: pytest.Function) -> str | None:
     return parameters.get("kernels")
 
 
+def tracer(target: Target, lines: set[tuple[str, int]]) -> Callable[..., Any]:
+    """Return a trace function that notes which lines of a target's files are run."""
+    files = {str(BACKENDS / file): file for file in target.files}
+
+    def trace(frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
+        file = files.get(frame.f_code.co_filename)
+        if file is None:
+            return None
+        lines.add((file, frame.f_lineno))
+        return trace
+
+    return trace
+
+
 class Campaign:
     """A pytest plugin: runs the collected tests on each mutant, in a process forked for it.
 
@@ -193,6 +208,7 @@ class Campaign:
         self.unbroken: Result | None = None
         self.failure = ""
         self.durations: dict[str, float] = {}
+        self.lines: dict[pytest.Item, set[tuple[str, int]]] = {}
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -230,7 +246,7 @@ class Campaign:
             began = time.process_time()
             session.config.option.tbstyle = "native"  # pytest's own style parses whole files again
             # In this process, so that its children find everything imported and warm.
-            self.unbroken = self.outcome(session, None, Path(folder))
+            self.unbroken = self.outcome(session.items, None, Path(folder))
             if self.unbroken.outcome == SURVIVED:
                 limit = 5 + 5 * (time.process_time() - began)
                 self.sort(session.items)
@@ -241,12 +257,16 @@ class Campaign:
                 self.results = self.run(session, self.chosen, limit, Path(folder))
         return True
 
-    def outcome(self, session: pytest.Session, mutant: Mutant | None, folder: Path) -> Result:
-        """Run the tests on a mutant, in this process, until one fails."""
+    def outcome(self, items: Sequence[pytest.Item], mutant: Mutant | None, folder: Path) -> Result:
+        """Run tests on a mutant, in this process, until one fails; without a mutant, see which lines each test runs."""
         try:
             install(self.target, mutant, folder)
-            for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                if mutant is None:
+                    self.lines[item] = set()
+                    sys.settrace(tracer(self.target, self.lines[item]))
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+                sys.settrace(None)
                 if self.failure:
                     return Result(NOTICED, self.failure)
         except NotCompiled as error:
@@ -255,11 +275,22 @@ class Campaign:
             return Result(NOTICED, repr(error))
         return Result(SURVIVED)
 
+    def concerned(self, items: Sequence[pytest.Item], mutant: Mutant) -> Sequence[pytest.Item]:
+        """Return the tests that run the lines that a mutant changes, or all where lines are not run one by one."""
+        if mutant.function == "module" or not mutant.file.endswith(".py"):
+            return items
+        places = {(mutant.file, line) for line in range(mutant.line, mutant.last_line + 1)}
+        chosen = [item for item in items if places & self.lines[item]]
+        # A default value is not in a line that is run.
+        return chosen or items
+
     def run(self, session: pytest.Session, chosen: Sequence[Mutant], limit: float, folder: Path) -> list[Result]:
         """Run the tests on each mutant, for at most so many seconds of computing; return what became of each."""
         results: dict[int, Result] = {}
         running: dict[int, tuple[int, float]] = {}
         waiting = list(enumerate(chosen))[::-1]
+        # Else the children would outlive this process.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         try:
             while waiting or running:
                 while waiting and len(running) < self.jobs:
@@ -301,6 +332,7 @@ class Campaign:
         """Run the tests until one fails, say so in the file `result`, and end the process."""
         # A group of its own, to be ended with the compilers that it starts.
         os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         silence = os.open(os.devnull, os.O_RDWR)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
@@ -308,7 +340,7 @@ class Campaign:
         with contextlib.suppress(OSError):  # no /proc
             used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
-        result = self.outcome(session, mutant, folder)
+        result = self.outcome(self.concerned(session.items, mutant), mutant, folder)
         partial = folder / "partial"
         partial.write_text(json.dumps([result.outcome, result.text]))
         partial.replace(folder / "result")

@@ -18,6 +18,7 @@ class Mutant:
     file: str
     function: str
     line: int
+    last_line: int
     kind: str
     start: int
     end: int
@@ -83,7 +84,7 @@ def mutants(file: str, source: str) -> list[Mutant]:
         last = len(source) if last < 0 else last
         before, after = source[first:last], source[first:start] + new + source[end:last]
         mutant = Mutant(
-            file, function, source.count("\n", 0, start) + 1, kind, start, end, new,
+            file, function, source.count("\n", 0, start) + 1, source.count("\n", 0, end) + 1, kind, start, end, new,
             " ".join(before.split()), " ".join(after.split()),
         )  # fmt: skip
         found.setdefault(mutant.apply(source), mutant)
