@@ -98,7 +98,7 @@ def test_every_page_has_to_say_its_profile(html: Path) -> None:
 
 def test_equations_need_no_network(html: Path) -> None:
     page = (html / "book/notebooks/beta.html").read_text()
-    assert 'src="../../_static/mathjax/tex-chtml-full.js' in page
+    assert 'src="../../_static/mathjax/startup.js' in page
     assert (html / "_static/mathjax/LICENSE").is_file()
     assert "unpkg.com" not in page
     assert "jsdelivr" not in page
