@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from lifroles.backends._compile import compiled
+from lifroles.compiled import compiled
 from lifroles.errors import DataError
 from lifroles.events import Binning, Rows, bin_events
 from lifroles.paths import cache_dir

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lifroles.backends._compile import compiled
+from lifroles.compiled import compiled
 from lifroles.errors import DataError, SpecError
 from lifroles.sparse import SparseSequence, index_type
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from lifroles.backends import _buffers, _loops, _rows
-from lifroles.backends._compile import share
 from lifroles.backends._lanes import WIDTH
+from lifroles.compiled import share
 from lifroles.errors import LifrolesError
 from lifroles.sparse import SparseSequence
 from lifroles.variant import Reset
@@ -144,10 +144,9 @@ def _alone_forward(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, keep_u: 
     rows, stride = _rows_of(x)
     lanes = c.numel()
     number = _DTYPES[dtype]
-    first, state = _flat(c), np.empty(0, number)
     arguments = (
-        rows, stride, first, _coefficients(k, dtype), _flat(u), lanes if keep_u else 0, _flat(o), state,
-        number(rule.u_th), rule.reset, rule.fires, False, steps, 0, steps,
+        rows, stride, _flat(c), _coefficients(k, dtype), _flat(u), lanes if keep_u else 0, _flat(o),
+        number(rule.u_th), rule.reset, rule.fires, steps,
     )  # fmt: skip
     share(lambda low, high: _loops.forward(*arguments, low, high), _lanes_of(lanes, x.numel()))
     return o, u

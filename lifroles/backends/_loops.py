@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from lifroles.backends._compile import compiled
 from lifroles.backends._lanes import (
     WIDTH,
     choose_ge,
@@ -23,6 +22,7 @@ from lifroles.backends._lanes import (
     store,
     store_first,
 )
+from lifroles.compiled import compiled
 
 NONE, HARD, SOFT = 0, 1, 2
 """The resets, as the loops know them."""
@@ -33,23 +33,20 @@ BLOCK = 2048
 
 @compiled
 def forward(
-    x: Any, x_stride: int, c: Any, k: Any, u: Any, u_stride: int, o: Any, state: Any, u_th: Any,
-    reset: int, fires: bool, across: bool, steps: int, begin: int, end: int, low: int, high: int,
+    x: Any, x_stride: int, c: Any, k: Any, u: Any, u_stride: int, o: Any, u_th: Any, reset: int, fires: bool,
+    steps: int, low: int, high: int,
 ) -> None:  # fmt: skip
-    """Advance the lanes from ``low`` to ``high`` through the steps from ``begin`` to ``end``.
+    """Advance the lanes from ``low`` to ``high`` through all steps.
 
     Arguments:
         x: currents, one row a step.
         c: what the initial state contributes to the first step, one a lane.
         k: leakage coefficients, ``[N]`` or ``[1]``; lane j belongs to neuron j mod N.
-        u: written: the potentials; beforehand, if ``across``, V o(t-1).
+        u: written: the potentials.
         o: written: the spikes (not without ``fires``).
-        state: k(t) · keep(u(t), o(t)), one a lane: written, and read where ``begin`` is not 0.
         u_th: threshold.
         reset: one of the codes above.
         fires: whether there are spikes.
-        across: whether ``u`` holds a current from the layer itself.
-        steps: number of steps in all.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
     neurons = k.shape[0]
@@ -64,21 +61,16 @@ def forward(
             neuron += 1
             if neuron == neurons:
                 neuron = 0
-        for j in range(last - first):
-            carried[j] = c[first + j] if begin == 0 else state[first + j]
-        for t in range(begin, end):
+            carried[j] = c[first + j]
+        for t in range(steps):
             for j in range(0, last - first, WIDTH):
                 left = last - first - j
                 lane = first + j
                 if left >= WIDTH:
                     v = load(carried, j) + load(x, t * x_stride + lane)
-                    if across:
-                        v = v + load(u, t * u_stride + lane)
                     store(u, t * u_stride + lane, v)
                 else:
                     v = load(carried, j) + load_first(x, t * x_stride + lane, left)
-                    if across:
-                        v = v + load_first(u, t * u_stride + lane, left)
                     store_first(u, t * u_stride + lane, v, left)
                 if fires:
                     spike = choose_ge(v - threshold, zero, one, zero)
@@ -91,9 +83,6 @@ def forward(
                     elif reset == SOFT:
                         v = v - threshold * spike
                 store(carried, j, load(coefficient, j) * v)
-        if end < steps:
-            for j in range(last - first):
-                state[first + j] = carried[j]
 
 
 @compiled

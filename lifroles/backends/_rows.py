@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from lifroles.backends._compile import compiled
 from lifroles.backends._lanes import (
     WIDTH,
     bits_ge,
@@ -31,6 +30,7 @@ from lifroles.backends._lanes import (
     will_write,
 )
 from lifroles.backends._loops import HARD, SOFT
+from lifroles.compiled import compiled
 
 
 @compiled

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lifroles.backends._compile import compiled
 from lifroles.benchmarks import rates
 from lifroles.benchmarks.base import Batch, Benchmark, Data, Facts, Protocol, sourced
 from lifroles.cache import Progress
+from lifroles.compiled import compiled
 from lifroles.data import cifar as files
 from lifroles.data import identity, registry
 from lifroles.errors import DataError

@@ -1,4 +1,4 @@
-"""How the loops are compiled and shared out: Numba without Python's lock, on threads of our own."""
+"""How loops are compiled and shared out: Numba without Python's lock, on threads of our own."""
 
 from __future__ import annotations
 
