@@ -115,6 +115,9 @@ def train(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Processor threads of this process.")] = 1,
     store: Annotated[Path | None, typer.Option(help="Folder of runs (default: LIFROLES_RUNS, else runs/).")] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Train also what only the archive holds, which has no weights.")
+    ] = False,
     quiet: Quiet = False,
 ) -> None:
     """Train variants of a benchmark; what the store already holds is not trained again."""
@@ -136,9 +139,9 @@ def train(
     place = Store(store or paths.runs_dir(), paths.results_dir())
     failed = False
     for spec in specs:
-        known = place.get(spec)
+        known = place.get(spec, weights=weights)
         start = time.monotonic()
-        record = known or _train_one(spec, place, quiet)
+        record = known or _train_one(spec, place, quiet, weights)
         failed |= record.status != "completed"
         took = "in store" if known else f"{time.monotonic() - start:.0f} s"
         out.print(f"{spec.path}  {_outcome(record)}  ({took})", highlight=False, soft_wrap=True)
@@ -146,7 +149,7 @@ def train(
         raise typer.Exit(1)
 
 
-def _train_one(spec: RunSpec, store: Store, quiet: bool) -> Record:
+def _train_one(spec: RunSpec, store: Store, quiet: bool, weights: bool) -> Record:
     from lifroles import training
 
     total = int(getattr(spec.protocol, "epochs", 1))
@@ -157,7 +160,7 @@ def _train_one(spec: RunSpec, store: Store, quiet: bool) -> Record:
                 text = f"{spec.path}  loss {metrics['train_loss']:.4f}  test {metrics['test_accuracy']:.2%}"
                 bar.update(bar.task_ids[0], completed=epoch, description=text)
 
-        return training.run(spec, store, progress=tick)
+        return training.run(spec, store, progress=tick, weights=weights)
 
 
 def _outcome(record: Record) -> str:

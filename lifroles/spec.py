@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import shlex
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
@@ -76,6 +78,14 @@ class RunSpec(BaseModel):
         own = self.task.protocol()
         return {k: v for k, v in self.protocol.model_dump().items() if v != getattr(own, k)}
 
+    def command(self) -> str:
+        """Return the command that trains this run and keeps its weights."""
+        parts = ["lifroles", "train", self.benchmark, "-v", self.variant_name, "--seeds", str(self.seed)]
+        parts += ["--source", self.source]
+        for name, value in self.changes().items():
+            parts += ["--set", f"{name}={value}"]
+        return shlex.join([*parts, "--weights"])
+
     @classmethod
     def of(
         cls,
@@ -86,6 +96,8 @@ class RunSpec(BaseModel):
         **changes: object,
     ) -> RunSpec:
         """Return a spec by names, with the benchmark's own protocol but for ``changes``.
+
+        A variant that the paper has no name for is named as :attr:`variant_name` does, ``leak-0.5_soft_recurrent``.
 
         Raises:
             SpecError: a name, a protocol field or a value that cannot be, in one sentence.
@@ -98,7 +110,7 @@ class RunSpec(BaseModel):
         try:
             return cls(
                 benchmark=benchmark,
-                variant=benchmarks.resolve_variant(task, variant) if isinstance(variant, str) else variant,
+                variant=_variant(task, variant) if isinstance(variant, str) else variant,
                 seed=seed,
                 source=source or task.default_source,
                 protocol=task.protocol.model_validate(changes),
@@ -109,3 +121,18 @@ class RunSpec(BaseModel):
                 raise SpecError(f"{benchmark}: {first.get('ctx', {}).get('error')}.") from error
             where = ".".join(map(str, first["loc"]))
             raise SpecError(f"{where} is {first['input']!r}: {first['msg']}.") from error
+
+
+_UNNAMED = re.compile(r"leak-(?P<leak>learnable|[0-9.e-]+)_(?P<reset>hard|none|soft)(?P<recurrent>_recurrent)?")
+
+
+def _variant(task: Benchmark, name: str) -> Variant:
+    """Return the variant that :attr:`RunSpec.variant_name` calls so."""
+    found = _UNNAMED.fullmatch(name)
+    if found is None:
+        return benchmarks.resolve_variant(task, name)
+    try:
+        leak = "learnable" if found["leak"] == "learnable" else float(found["leak"])
+    except ValueError as error:
+        raise SpecError(f"variant is {name!r}: its leak is no number.") from error
+    return Variant(leak=leak, reset=found["reset"], recurrent=found["recurrent"] is not None)  # pyright: ignore[reportArgumentType]

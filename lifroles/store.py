@@ -1,27 +1,31 @@
 """Run directories: written whole or not at all, verified when read, found by what they are.
 
-A run directory holds ``spec.json``, ``record.json``, ``provenance.json`` and, written last, ``DONE`` with the
-SHA-256 of each. It is put together under a temporary name beside its place and moved there.
+A run directory (:mod:`lifroles.folders`) holds ``spec.json``, ``record.json``, ``provenance.json`` and, in the store
+that training writes to, the trained weights as ``weights.safetensors``. The archive does without the weights: a record
+is whole without them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+
+from lifroles import __version__, folders
 from lifroles.errors import LifrolesError, StoreError
+from lifroles.folders import DONE
+from lifroles.networks import SpikingMLP
 from lifroles.spec import RunSpec
 
 FILES = ("spec.json", "record.json", "provenance.json")
-DONE = "DONE"
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,9 @@ class Record:
     ``status`` is ``"completed"`` or ``"failed"`` (then ``reason`` says why). ``history`` maps
     ``train_loss``, ``train_accuracy``, ``test_loss`` and ``test_accuracy`` to one number an epoch, and
     ``spike_rate`` to such a list for each spiking layer. ``final`` sums up; accuracies lie in [0, 1].
+
+    ``path`` is the run's directory, of a record that was read from one. ``weights`` are the trained weights of a
+    record that was not written yet, as the bytes of a safetensors file; :meth:`load_network` reads them from either.
     """
 
     spec: RunSpec
@@ -40,6 +47,7 @@ class Record:
     final: dict[str, Any]
     provenance: dict[str, Any]
     path: Path | None = None
+    weights: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def variant_name(self) -> str:
@@ -54,13 +62,43 @@ class Record:
         """Epochs that were trained."""
         return len(self.history["test_accuracy"])
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether the trained weights are at hand; not so for archived runs, and for those that failed."""
+        return self.weights is not None or (self.path is not None and (self.path / WEIGHTS).is_file())
 
-def _dump(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
+    def load_network(self, backend: str = "auto") -> SpikingMLP:
+        """Return the trained network of this run, in evaluation mode and in main memory.
 
+        Arguments:
+            backend: the neuron's backend; the record's own is ``provenance["backend"]``.
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+        Raises:
+            StoreError: the run failed, the weights are not there, or they are not what the run wrote.
+        """
+        if self.status != "completed":
+            raise StoreError(f"The run {self.spec.path} failed ({self.reason}): it has no trained network.")
+        if not self.has_weights:
+            raise StoreError(
+                f"The weights of {self.spec.path} are not here, because archived runs are kept without: "
+                f"train it with `{self.spec.command()}`, or copy its folder from where it was trained into the folder "
+                "of runs."
+            )
+        data = self.weights
+        try:
+            if data is None:
+                assert self.path is not None
+                data = folders.read(self.path, [WEIGHTS])[WEIGHTS]
+            with torch.random.fork_rng(devices=[]):
+                network = self.spec.task.network(self.spec.protocol, self.spec.variant, backend)
+            network.load_state_dict(safetensors.torch.load(data))
+        except (OSError, ValueError, RuntimeError, StoreError, safetensors.SafetensorError) as error:
+            what = str(error).splitlines()[0]
+            raise StoreError(
+                f"The weights of {self.spec.path} cannot be used ({what}): delete {self.path} and train it again with "
+                f"`{self.spec.command()}`."
+            ) from error
+        return network.eval()
 
 
 class Store:
@@ -76,40 +114,22 @@ class Store:
     def write(self, record: Record) -> Path:
         """Write a run directory and return it; a run that is already there is left as it is.
 
+        The weights are written where the record holds them; one that was read from a store does not.
+
         Raises:
             StoreError: the folder cannot be written to (read-only, full); nothing is left behind.
         """
         place = self.roots[0] / record.spec.path
-        if (place / DONE).is_file():
-            return place
         contents = {
-            "spec.json": _dump(record.spec.model_dump(mode="json")),
-            "record.json": _dump(
-                {k: getattr(record, k) for k in ("status", "reason", "history", "final")},
-            ),
-            "provenance.json": _dump(record.provenance),
+            "spec.json": folders.dump(record.spec.model_dump(mode="json")),
+            "record.json": folders.dump({k: getattr(record, k) for k in ("status", "reason", "history", "final")}),
+            "provenance.json": folders.dump(record.provenance),
         }
-        contents[DONE] = _dump({name: _sha256(data) for name, data in contents.items()})
-        partial: Path | None = None
+        if record.weights is not None:
+            contents[WEIGHTS] = record.weights
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(prefix=f".{place.name}.", dir=place.parent))
-            partial.chmod(0o755)
-            for name, data in contents.items():
-                with open(partial / name, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-            try:
-                os.rename(partial, place)
-            except OSError:
-                # Another process finished the same run first. Same spec, same numbers: keep its copy.
-                if not (place / DONE).is_file():
-                    raise
-                shutil.rmtree(partial)
+            folders.write(place, contents)
         except OSError as error:
-            if partial is not None:
-                shutil.rmtree(partial, ignore_errors=True)
             raise StoreError(
                 f"The run cannot be written to {place} ({error.strerror}): "
                 "free or unlock the folder, or set LIFROLES_RUNS to another."
@@ -122,16 +142,39 @@ class Store:
                 if not done.parent.name.startswith("."):
                     yield done.parent
 
-    def get(self, spec: RunSpec) -> Record | None:
+    def get(self, spec: RunSpec, *, weights: bool = False) -> Record | None:
         """Return the record of this very spec, or ``None``.
+
+        Arguments:
+            weights: count only a record that has its weights, or that failed and has none.
 
         Raises:
             StoreError: it is there but damaged.
         """
         for root in self.roots:
             if (root / spec.path / DONE).is_file():
-                return read(root / spec.path)
+                record = read(root / spec.path)
+                if not weights or record.has_weights or record.status != "completed":
+                    return record
         return None
+
+    def network(self, spec: RunSpec, backend: str = "auto") -> SpikingMLP:
+        """Return the trained network of a run, in evaluation mode and in main memory.
+
+        It is looked for in every folder of the store: one may have the record alone, another the weights.
+
+        Arguments:
+            spec: the run.
+            backend: the neuron's backend.
+
+        Raises:
+            StoreError: there is no such run, it failed, or its weights are not here or damaged; the message has the
+                command that trains it.
+        """
+        record = self.get(spec, weights=True) or self.get(spec)
+        if record is None:
+            raise StoreError(f"There is no run {spec.path}: train it with `{spec.command()}`.")
+        return record.load_network(backend)
 
     def all(self) -> list[Record]:
         """Return every run, each once, by benchmark, variant and seed.
@@ -167,25 +210,48 @@ def _matches(record: Record, name: str, wanted: object) -> bool:
 
 
 def read(place: Path) -> Record:
-    """Return the record in a run directory, after verifying every file.
+    """Return the record in a run directory, after verifying every file but the weights.
 
     Raises:
         StoreError: a file is missing, does not have the hash that ``DONE`` says, or cannot be understood.
     """
     mend = "restore it from version control, or delete the folder and run it again"
     try:
-        hashes = json.loads((place / DONE).read_bytes())
-        contents: dict[str, Any] = {}
-        for name in FILES:
-            data = (place / name).read_bytes()
-            if _sha256(data) != hashes.get(name):
-                raise StoreError(f"{place / name} is not what its run wrote: {mend}.")
-            contents[name] = json.loads(data)
-        spec = RunSpec.model_validate(contents["spec.json"])
-    except StoreError:
-        raise
-    except (OSError, ValueError, LifrolesError) as error:
+        contents: dict[str, Any] = {name: json.loads(data) for name, data in folders.read(place, FILES).items()}
+    except StoreError as error:
+        raise StoreError(f"{error}: {mend}.") from error
+    except (OSError, ValueError) as error:
         raise StoreError(f"The run in {place} cannot be read ({error}): {mend}.") from error
+    provenance = contents["provenance.json"]
+    try:
+        spec = RunSpec.model_validate(contents["spec.json"])
+        record = Record(spec=spec, path=place, provenance=provenance, **contents["record.json"])
+    except (ValueError, TypeError, AttributeError, LifrolesError) as error:
+        what = _first(error)
+        raise StoreError(f"The run in {place} cannot be read ({what}): {_writer(provenance)}{mend}.") from error
     if place.name != Path(spec.path).name:
+        added = sorted(set(spec.model_dump()["protocol"]) - set(contents["spec.json"]["protocol"]))
+        if added:
+            raise StoreError(
+                f"The run in {place} says nothing of {', '.join(added)}: {_writer(provenance)}delete the folder and "
+                "run it again."
+            )
         raise StoreError(f"The run in {place} is not the one its name says ({spec.path}): {mend}.")
-    return Record(spec=spec, path=place, provenance=contents["provenance.json"], **contents["record.json"])
+    return record
+
+
+def _first(error: Exception) -> str:
+    """Return an error as one line; of a validation error what is wrong first."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error).splitlines()[0]
+
+
+def _writer(provenance: Any) -> str:
+    """Return which version wrote a record that this one cannot read; nothing where that is this one."""
+    versions = provenance.get("versions", {}) if isinstance(provenance, dict) else {}
+    version = versions.get("lifroles") if isinstance(versions, dict) else None
+    if version in (None, __version__):
+        return ""
+    return f"it was written by lifroles {version} and this is {__version__}; use that version, or "

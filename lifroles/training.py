@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import safetensors.torch
 import torch
 
-from lifroles import provenance
-from lifroles.benchmarks import Batch, Data
-from lifroles.networks import SpikingMLP
+from lifroles import benchmarks, folders, provenance
+from lifroles.benchmarks import Batch, Data, Network
 from lifroles.spec import RunSpec
 from lifroles.store import Record, Store
 
@@ -39,7 +39,7 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(
-    spec: RunSpec, network: SpikingMLP, data: Data, batches: Callable[[], Iterator[Batch[Any]]] | None = None
+    spec: RunSpec, network: Network, data: Data, batches: Callable[[], Iterator[Batch[Any]]] | None = None
 ) -> Evaluation:
     """Return how the network does on the held-out batches, or on those of ``batches``."""
     task, protocol = spec.task, spec.protocol
@@ -76,7 +76,7 @@ class Trainer:
         self.data = spec.task.load(spec.protocol, spec.source)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(spec.seed)
-            self.network = spec.task.network(spec.protocol, spec.variant, backend)
+            self.network = benchmarks.build(spec.task, spec.protocol, spec.variant, backend)
         protocol: Any = spec.protocol
         self.optimiser = torch.optim.Adam(spec.task.parameters(protocol, self.network), lr=protocol.lr)
         self.scheduler = torch.optim.lr_scheduler.StepLR(self.optimiser, protocol.lr_step, protocol.lr_gamma)
@@ -146,6 +146,10 @@ class Trainer:
                 return
             yield batch
 
+    def weights(self) -> bytes:
+        """Return the network's weights as the bytes of a safetensors file; the same weights give the same bytes."""
+        return safetensors.torch.save({k: v.detach().cpu().contiguous() for k, v in self.network.state_dict().items()})
+
     def final(self) -> dict[str, Any]:
         """Return the summary of the epochs so far."""
         accuracy = self.history["test_accuracy"]
@@ -190,7 +194,7 @@ def train(
     protocol: Any = spec.protocol
     wanted = protocol.epochs if epochs is None else min(epochs, protocol.epochs)
     trainer = Trainer(spec, backend)
-    names = {node.backend for node in trainer.network.nodes if hasattr(node, "backend")}
+    names = {module.backend for module in trainer.network.modules() if hasattr(module, "backend")}
     origin = provenance.describe(
         threads=torch.get_num_threads(), device="cpu", backend=", ".join(sorted(map(str, names)))
     )
@@ -208,21 +212,35 @@ def train(
     origin["data_sha256"] = trainer.data.digest
     origin["source"] = spec.source
     final = trainer.final() if trainer.epoch else {}
-    return Record(spec, status, reason, trainer.history, final, origin)
+    weights = None
+    if status == "completed":
+        weights = trainer.weights()
+        final["weights_sha256"] = folders.sha256(weights)
+    return Record(spec, status, reason, trainer.history, final, origin, weights=weights)
 
 
-def run(spec: RunSpec, store: Store, *, progress: Progress | None = None, backend: str = "auto") -> Record:
+def run(
+    spec: RunSpec,
+    store: Store,
+    *,
+    progress: Progress | None = None,
+    backend: str = "auto",
+    weights: bool = False,
+) -> Record:
     """Return the run from the store; train it and write it there first if it is not yet in it.
+
+    Arguments:
+        weights: train it also where the store has only a record without weights, as the archive does.
 
     Raises:
         DataError: the data are missing or damaged.
         StoreError: the stored run is damaged, or the new one cannot be written.
     """
-    found = store.get(spec)
+    found = store.get(spec, weights=weights)
     if found is not None:
         return found
     record = train(spec, progress=progress, backend=backend)
-    return replace(record, path=store.write(record))
+    return replace(record, path=store.write(record), weights=None)
 
 
 @dataclass(frozen=True)
