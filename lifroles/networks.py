@@ -10,16 +10,15 @@ import torch
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
 
-from lifroles import backends
 from lifroles.backends import drive
-from lifroles.neuron import LEAK_INIT, LearnableLeak, VariantLIF, make_leak
+from lifroles.neuron import LEAK_INIT, LearnableLeak, OnBackend, VariantLIF, make_leak
 from lifroles.sparse import SparseSequence
 from lifroles.variant import Leak, Variant
 
 Readout = Literal["rate", "integrator"]
 
 
-class LeakyIntegrator(nn.Module):
+class LeakyIntegrator(OnBackend):
     """A layer of LIF units that never fire: ``m(t) = k_tau · m(t-1) + x(t)``, Eq. (3) without spikes.
 
     Arguments:
@@ -34,12 +33,7 @@ class LeakyIntegrator(nn.Module):
     ) -> None:
         super().__init__()
         self.leak = make_leak(leak, features, leak_init)
-        self._backend, self._kernels = backends.select(backend)
-
-    @property
-    def backend(self) -> str:
-        """The backend that ran last; before the first call, the one for main memory."""
-        return getattr(self._kernels, "name", self._backend)
+        self._choose(backend)
 
     def forward(self, x_seq: Tensor) -> Tensor:
         """Return the potentials ``[T, B, N]`` for the input currents ``[T, B, N]``."""

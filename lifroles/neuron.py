@@ -37,7 +37,28 @@ def make_leak(leak: Leak, features: int, init: tuple[float, float] = LEAK_INIT) 
     return LearnableLeak(features, init) if leak == "learnable" else float(leak)
 
 
-class VariantLIF(neuron.BaseNode):
+class OnBackend(nn.Module):
+    """A module that a backend computes. It can be copied and pickled: the copy chooses its backend again."""
+
+    def _choose(self, backend: str) -> None:
+        self._wanted = backend
+        self._backend, self._kernels = backends.select(backend)
+
+    @property
+    def backend(self) -> str:
+        """The backend that ran last; before the first call, the one for main memory."""
+        return getattr(self._kernels, "name", self._backend)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Python modules, which kernels are, cannot be copied.
+        return {name: value for name, value in self.__dict__.items() if name != "_kernels"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._choose(self._wanted)
+
+
+class VariantLIF(OnBackend, neuron.BaseNode):
     """A layer of leaky integrate-and-fire neurons whose parts are those of ``variant``.
 
         u(t) = k_tau · u(t-1) · (1 - o(t-1)) + V o(t-1) + x(t)
@@ -101,15 +122,10 @@ class VariantLIF(neuron.BaseNode):
         self.features = features
         self.variant = variant
         self.width = float(width)
-        self._backend, self._kernels = backends.select(backend)
+        self._choose(backend)
         self.leak = make_leak(variant.leak, features, leak_init)
         # nn.Linear's own initialisation: U(-1/sqrt(N), 1/sqrt(N)).
         self.recurrent_weight = nn.Linear(features, features, bias=False).weight if variant.recurrent else None
-
-    @property
-    def backend(self) -> str:
-        """The backend that ran last; before the first call, the one for main memory."""
-        return getattr(self._kernels, "name", self._backend)
 
     @property
     def k_tau(self) -> float | Tensor:

@@ -1,12 +1,15 @@
 """VariantLIF as a SpikingJelly node: state, step modes, monitors, agreement where SpikingJelly has the neuron."""
 
+import copy
 import itertools
+import pickle
 
 import pytest
 import torch
 from spikingjelly.activation_based import functional, monitor, neuron, surrogate
 
 from lifroles.errors import SpecError
+from lifroles.networks import SpikingMLP
 from lifroles.neuron import VariantLIF
 from lifroles.variant import Variant
 
@@ -135,3 +138,14 @@ def test_an_input_of_the_wrong_shape_is_refused_by_name():
         node(torch.zeros(4, 3, 6))
     with pytest.raises(SpecError, match=r"input has shape \[3, 5\]"):
         node(torch.zeros(3, 5))
+
+
+@pytest.mark.parametrize("remake", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_a_network_can_be_copied_and_pickled(remake):
+    network = SpikingMLP((5, 4, 2), Variant(recurrent=True), u_th=0.3, width=0.25, readout="integrator")
+    x = torch.rand(6, 3, 5)
+    expected = network(x).output
+    functional.reset_net(network)
+    twin = remake(network)
+    assert torch.equal(twin(x).output, expected)
+    assert [node.backend for node in twin.nodes] == [node.backend for node in network.nodes]
