@@ -54,5 +54,8 @@ def test_a_note_stands_below_its_row_across_all_columns():
 def test_the_protocol_table_names_every_choice_with_its_source(name):
     protocol = BENCHMARKS[name].protocol()
     table = protocol_table("Protocol", protocol)
-    assert [row[1] for row in table.rows] == list(type(protocol).model_fields)
-    assert all(row[0] and row[3] for row in table.rows)
+    names = [row[1] for row in table.rows]
+    assert sorted(names) == sorted(type(protocol).model_fields)
+    own = [name for name in names if name in type(protocol).__annotations__]
+    assert names[: len(own)] == own  # then what other benchmarks have as well
+    assert all(row[0] and row[3] and "{" not in row[0] + row[3] for row in table.rows)

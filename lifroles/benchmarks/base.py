@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 from typing import Protocol as Interface
 
@@ -27,12 +28,18 @@ class Protocol(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
+    words: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What stands for a name in braces, such as ``{table5}``, in the descriptions and sources of shared fields."""
+
     def rows(self) -> Iterator[tuple[str, object, str, str]]:
-        """Yield name, value, description and source of every field, in order."""
-        for name, field in type(self).model_fields.items():
-            extra = field.json_schema_extra
+        """Yield name, value, description and source of every field: first the class's own, then what it shares."""
+        fields = type(self).model_fields
+        own = [name for name in fields if name in type(self).__annotations__]
+        for name in dict.fromkeys((*own, *fields)):
+            extra = fields[name].json_schema_extra
             source = str(extra.get("source", "")) if isinstance(extra, dict) else ""
-            yield name, getattr(self, name), field.description or "", source
+            description = fields[name].description or ""
+            yield name, getattr(self, name), description.format_map(self.words), source.format_map(self.words)
 
 
 Kind = Literal["temporal", "spatio-temporal", "spatial"]

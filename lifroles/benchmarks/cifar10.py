@@ -7,7 +7,7 @@ download; ``jpeg`` are its images after lossy compression; ``shapes`` are drawn,
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Any, ClassVar, Literal
 
@@ -15,15 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lifroles.benchmarks import rates
-from lifroles.benchmarks.base import Batch, Benchmark, Data, Facts, Protocol, sourced
+from lifroles.benchmarks.base import Batch, Data, Facts, sourced
+from lifroles.benchmarks.rates import RateBenchmark, RateProtocol
 from lifroles.cache import Progress
 from lifroles.compiled import compiled
 from lifroles.data import cifar as files
 from lifroles.data import identity, registry
 from lifroles.errors import DataError
-from lifroles.networks import SpikingMLP
-from lifroles.variant import NORMAL_LEAK, Leak, Variant
+from lifroles.variant import NORMAL_LEAK, Leak
 
 CODE = "STBP-simple, code after Zheng et al. 2021"
 Array = np.ndarray[Any, Any]
@@ -37,8 +36,16 @@ SHAPES = {"train": 1000, "test": 200}
 _ORDER, _AUGMENT = 0, 1
 
 
-class Cifar10Protocol(Protocol):
+class Cifar10Protocol(RateProtocol):
     """Table 5, spatial; the paper is silent on T, coding, loss, readout and augmentation."""
+
+    words: ClassVar[Mapping[str, str]] = {
+        "table4": "choice: Table 4 has a ResNet-18",
+        "table5": "Table 5, spatial",
+        "code": CODE,
+        "data": "Table 2",
+        "samples": "images",
+    }
 
     T: int = sourced(4, "time steps", "choice: the paper does not say; Zheng et al. 2021 have 2, 4 and 6", ge=1)
     augment: Literal["crop_flip", "none"] = sourced(
@@ -54,19 +61,10 @@ class Cifar10Protocol(Protocol):
     hidden: int = sourced(
         512, "hidden neurons of the fully connected network", "choice: as Table 4's MNIST network", ge=1
     )
-    u_th: float = sourced(0.3, "firing threshold", "Table 5, spatial", gt=0)
-    width: float = sourced(0.25, "half width of the surrogate's rectangle", "Table 5, spatial", gt=0)
-    bias: bool = sourced(True, "biases in the weighted sums", CODE)
     loss: Literal["mse", "cross_entropy"] = sourced(
         "cross_entropy", "loss on the output rates: mean squared error to one-hot, or cross-entropy", CODE
     )
-    epochs: int = sourced(100, "epochs", "Table 5, spatial", ge=1)
-    batch_size: int = sourced(512, "images a batch", "Table 5, spatial", ge=1)
-    lr: float = sourced(1e-4, "learning rate of Adam", "Table 5, spatial", gt=0)
-    lr_step: int = sourced(25, "epochs between two steps of StepLR", "Table 5, spatial", ge=1)
-    lr_gamma: float = sourced(0.1, "factor of StepLR", "Table 5, spatial", gt=0)
-    train_samples: int | None = sourced(None, "training images, the first ones (None: all)", "Table 2", ge=1)
-    test_samples: int | None = sourced(None, "test images, the first ones (None: all)", "Table 2", ge=1)
+    batch_size: int = sourced(512, "{samples} a batch", "{table5}", ge=1)
 
 
 def read(source: str, split: str, samples: int | None) -> tuple[Array, Array, str]:
@@ -157,7 +155,7 @@ class CifarData(Data):
             yield self._batch(images, labels)
 
 
-class Cifar10(Benchmark):
+class Cifar10(RateBenchmark):
     """The benchmark with a fully connected network: 3072 inputs, 512 and 10 LIF neurons, the class read from rates."""
 
     name: ClassVar[str] = "cifar10"
@@ -182,20 +180,3 @@ class Cifar10(Benchmark):
 
     def load(self, protocol: Cifar10Protocol, source: str, progress: Progress | None = None) -> CifarData:
         return CifarData(protocol, source)
-
-    def network(self, protocol: Cifar10Protocol, variant: Variant, backend: str) -> SpikingMLP:
-        return SpikingMLP(
-            self.sizes(protocol),
-            variant,
-            u_th=protocol.u_th,
-            width=protocol.width,
-            readout="rate",
-            bias=protocol.bias,
-            backend=backend,
-        )
-
-    def loss(self, protocol: Cifar10Protocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.loss(protocol.loss, output, labels)
-
-    def correct(self, protocol: Cifar10Protocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.correct(output, labels)

@@ -7,33 +7,37 @@ and 264 recordings that tonic distributes, ``gestures`` a rendered figure before
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from torch import Tensor
-
 from lifroles import cache
-from lifroles.benchmarks import rates
-from lifroles.benchmarks.base import Benchmark, Facts, Protocol, sourced
+from lifroles.benchmarks.base import Facts, sourced
+from lifroles.benchmarks.rates import LINEAGE, RateBenchmark, RateProtocol
 from lifroles.benchmarks.recordings import EventData, Part
 from lifroles.data import gestures as files
 from lifroles.data import identity, registry
 from lifroles.data.identity import Identity
 from lifroles.data.standin import made
 from lifroles.events import Binning, pooled_channel
-from lifroles.networks import SpikingMLP
-from lifroles.variant import NORMAL_LEAK, Leak, Variant
+from lifroles.variant import NORMAL_LEAK, Leak
 
-LINEAGE = "code of He et al. 2020"
 FACTOR = 4
 CHANNELS = 2 * (files.SIDE // FACTOR) ** 2
 SIZES = {"train": 1176, "test": 288}
 
 
-class GestureProtocol(Protocol):
+class GestureProtocol(RateProtocol):
     """Tables 4 and 5, spatio-temporal; frames as in reference [29], whose accuracies the paper's resemble."""
+
+    words: ClassVar[Mapping[str, str]] = {
+        "table4": "Table 4",
+        "table5": "Table 5, spatio-temporal",
+        "code": LINEAGE,
+        "data": "Table 3",
+        "samples": "recordings",
+    }
 
     T: int = sourced(20, "frames of each recording", "ref. [28]; the paper does not say", ge=1)
     split: Literal["number", "time"] = sourced(
@@ -45,19 +49,6 @@ class GestureProtocol(Protocol):
         "choice: Table 4 says downsampling",
     )
     hidden: int = sourced(512, "neurons of each of the two hidden layers", "Table 4", ge=1)
-    u_th: float = sourced(0.3, "firing threshold", "Table 5, spatio-temporal", gt=0)
-    width: float = sourced(0.25, "half width of the surrogate's rectangle", "Table 5, spatio-temporal", gt=0)
-    bias: bool = sourced(True, "biases in the weighted sums", LINEAGE)
-    loss: Literal["mse", "cross_entropy"] = sourced(
-        "mse", "loss on the output rates: mean squared error to one-hot, or cross-entropy", LINEAGE
-    )
-    epochs: int = sourced(100, "epochs", "Table 5, spatio-temporal", ge=1)
-    batch_size: int = sourced(1024, "recordings a batch", "Table 5, spatio-temporal", ge=1)
-    lr: float = sourced(1e-4, "learning rate of Adam", "Table 5, spatio-temporal", gt=0)
-    lr_step: int = sourced(25, "epochs between two steps of StepLR", "Table 5, spatio-temporal", ge=1)
-    lr_gamma: float = sourced(0.1, "factor of StepLR", "Table 5, spatio-temporal", gt=0)
-    train_samples: int | None = sourced(None, "training recordings, the first ones (None: all)", "Table 3", ge=1)
-    test_samples: int | None = sourced(None, "test recordings, the first ones (None: all)", "Table 3", ge=1)
 
     @property
     def steps(self) -> int:
@@ -65,7 +56,7 @@ class GestureProtocol(Protocol):
         return self.T
 
 
-class Gesture(Benchmark):
+class Gesture(RateBenchmark):
     """The benchmark: 2048 inputs, 512, 512 and 11 LIF neurons (Table 4), the class read from the output's rates."""
 
     name: ClassVar[str] = "dvs_gesture"
@@ -100,23 +91,6 @@ class Gesture(Benchmark):
             batch_size=protocol.batch_size,
             test_batch_size=288,
         )
-
-    def network(self, protocol: GestureProtocol, variant: Variant, backend: str) -> SpikingMLP:
-        return SpikingMLP(
-            self.sizes(protocol),
-            variant,
-            u_th=protocol.u_th,
-            width=protocol.width,
-            readout="rate",
-            bias=protocol.bias,
-            backend=backend,
-        )
-
-    def loss(self, protocol: GestureProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.loss(protocol.loss, output, labels)
-
-    def correct(self, protocol: GestureProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.correct(output, labels)
 
 
 def locate(protocol: GestureProtocol, source: str, split: str, progress: cache.Progress | None = None) -> Identity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -14,16 +14,13 @@ import pooch
 import torch
 from torch import Tensor
 
-from lifroles.benchmarks import rates
-from lifroles.benchmarks.base import Batch, Benchmark, Data, Facts, Protocol, sourced
+from lifroles.benchmarks.base import Batch, Data, Facts, sourced
+from lifroles.benchmarks.rates import LINEAGE, RateBenchmark, RateProtocol
 from lifroles.cache import Progress
 from lifroles.data import registry
 from lifroles.errors import DataError
-from lifroles.networks import SpikingMLP
 from lifroles.paths import data_dir
-from lifroles.variant import NORMAL_LEAK, Leak, Variant
-
-LINEAGE = "code of He et al. 2020"
+from lifroles.variant import NORMAL_LEAK, Leak
 
 # The four original files, by SHA-256.
 FILES = {name: sha256 for name, (sha256, _) in registry.MNIST.items()}
@@ -32,8 +29,16 @@ BASE_URL = registry.MNIST_URL
 _ORDER, _RATE_TRAIN, _RATE_TEST = 0, 1, 2
 
 
-class MnistProtocol(Protocol):
+class MnistProtocol(RateProtocol):
     """Tables 4 and 5; the paper is silent on T, coding, loss and readout."""
+
+    words: ClassVar[Mapping[str, str]] = {
+        "table4": "Table 4",
+        "table5": "Table 5, spatial",
+        "code": LINEAGE,
+        "data": "Table 2",
+        "samples": "images",
+    }
 
     T: int = sourced(10, "time steps", "choice: the paper does not say", ge=1)
     coding: Literal["direct", "bernoulli"] = sourced(
@@ -41,20 +46,7 @@ class MnistProtocol(Protocol):
         "input: the image itself at every step, or spikes at its pixels' rates",
         "choice: the paper does not say",
     )
-    hidden: int = sourced(512, "hidden neurons", "Table 4", ge=1)
-    u_th: float = sourced(0.3, "firing threshold", "Table 5, spatial", gt=0)
-    width: float = sourced(0.25, "half width of the surrogate's rectangle", "Table 5, spatial", gt=0)
-    bias: bool = sourced(True, "biases in the weighted sums", LINEAGE)
-    loss: Literal["mse", "cross_entropy"] = sourced(
-        "mse", "loss on the output rates: mean squared error to one-hot, or cross-entropy", LINEAGE
-    )
-    epochs: int = sourced(100, "epochs", "Table 5, spatial", ge=1)
-    batch_size: int = sourced(512, "images a batch", "Table 5, spatial", ge=1)
-    lr: float = sourced(1e-4, "learning rate of Adam", "Table 5, spatial", gt=0)
-    lr_step: int = sourced(25, "epochs between two steps of StepLR", "Table 5, spatial", ge=1)
-    lr_gamma: float = sourced(0.1, "factor of StepLR", "Table 5, spatial", gt=0)
-    train_samples: int | None = sourced(None, "training images, the first ones (None: all)", "Table 2", ge=1)
-    test_samples: int | None = sourced(None, "test images, the first ones (None: all)", "Table 2", ge=1)
+    batch_size: int = sourced(512, "{samples} a batch", "{table5}", ge=1)
 
 
 def _read_idx(path: Path) -> np.ndarray:
@@ -149,7 +141,7 @@ class MnistData(Data):
             yield self._batch(images, labels, rng)
 
 
-class Mnist(Benchmark):
+class Mnist(RateBenchmark):
     """The benchmark: 784 inputs, 512 and 10 LIF neurons (Table 4), the class read from the output's spike rates."""
 
     name: ClassVar[str] = "mnist"
@@ -174,20 +166,3 @@ class Mnist(Benchmark):
 
     def load(self, protocol: MnistProtocol, source: str, progress: Progress | None = None) -> MnistData:
         return MnistData(protocol, source)
-
-    def network(self, protocol: MnistProtocol, variant: Variant, backend: str) -> SpikingMLP:
-        return SpikingMLP(
-            self.sizes(protocol),
-            variant,
-            u_th=protocol.u_th,
-            width=protocol.width,
-            readout="rate",
-            bias=protocol.bias,
-            backend=backend,
-        )
-
-    def loss(self, protocol: MnistProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.loss(protocol.loss, output, labels)
-
-    def correct(self, protocol: MnistProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.correct(output, labels)

@@ -11,28 +11,33 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from torch import Tensor
-
 from lifroles import cache
-from lifroles.benchmarks import rates
-from lifroles.benchmarks.base import Benchmark, Facts, Protocol, sourced
+from lifroles.baselines import BASELINES, Baseline
+from lifroles.benchmarks.base import Facts, sourced
+from lifroles.benchmarks.rates import LINEAGE, RateBenchmark, RateProtocol
 from lifroles.benchmarks.recordings import EventData, Part
 from lifroles.data import digits as files
 from lifroles.data import identity, registry
 from lifroles.data.identity import Identity
 from lifroles.data.standin import made
 from lifroles.events import Binning, pooled_channel, whole_steps
-from lifroles.networks import SpikingMLP
-from lifroles.variant import NORMAL_LEAK, Leak, Variant
+from lifroles.variant import NORMAL_LEAK, Leak
 
-LINEAGE = "code of He et al. 2020"
 SIDE = 34
 CHANNELS = 2 * SIDE * SIDE
 STANDINS: Mapping[str, Literal["official", "mnist-5k"]] = {"saccades": "official", "saccades-5k": "mnist-5k"}
 
 
-class NmnistProtocol(Protocol):
+class NmnistProtocol(RateProtocol):
     """Tables 4 and 5, spatio-temporal; T, loss and readout from the code that the paper's authors build on."""
+
+    words: ClassVar[Mapping[str, str]] = {
+        "table4": "Table 4",
+        "table5": "Table 5, spatio-temporal",
+        "code": LINEAGE,
+        "data": "Table 3",
+        "samples": "recordings",
+    }
 
     dt: float = sourced(3.0, "length of a step, ms", "section 4.2.1", ge=0.001)
     T: int | None = sourced(
@@ -49,20 +54,6 @@ class NmnistProtocol(Protocol):
         "what a step of a pixel and polarity holds: whether there was an event, or how many",
         "choice: as in code of the same group",
     )
-    hidden: int = sourced(512, "hidden neurons", "Table 4", ge=1)
-    u_th: float = sourced(0.3, "firing threshold", "Table 5, spatio-temporal", gt=0)
-    width: float = sourced(0.25, "half width of the surrogate's rectangle", "Table 5, spatio-temporal", gt=0)
-    bias: bool = sourced(True, "biases in the weighted sums", LINEAGE)
-    loss: Literal["mse", "cross_entropy"] = sourced(
-        "mse", "loss on the output rates: mean squared error to one-hot, or cross-entropy", LINEAGE
-    )
-    epochs: int = sourced(100, "epochs", "Table 5, spatio-temporal", ge=1)
-    batch_size: int = sourced(1024, "recordings a batch", "Table 5, spatio-temporal", ge=1)
-    lr: float = sourced(1e-4, "learning rate of Adam", "Table 5, spatio-temporal", gt=0)
-    lr_step: int = sourced(25, "epochs between two steps of StepLR", "Table 5, spatio-temporal", ge=1)
-    lr_gamma: float = sourced(0.1, "factor of StepLR", "Table 5, spatio-temporal", gt=0)
-    train_samples: int | None = sourced(None, "training recordings, the first ones (None: all)", "Table 3", ge=1)
-    test_samples: int | None = sourced(None, "test recordings, the first ones (None: all)", "Table 3", ge=1)
 
     @property
     def steps(self) -> int:
@@ -70,7 +61,7 @@ class NmnistProtocol(Protocol):
         return whole_steps(self.duration, self.dt) if self.T is None else self.T
 
 
-class Nmnist(Benchmark):
+class Nmnist(RateBenchmark):
     """The benchmark: 2312 inputs, 512 and 10 LIF neurons (Table 4), the class read from the output's spike rates."""
 
     name: ClassVar[str] = "nmnist"
@@ -90,6 +81,8 @@ class Nmnist(Benchmark):
         form="events",
     )
 
+    baselines: ClassVar[Mapping[str, Baseline]] = BASELINES
+
     def sizes(self, protocol: NmnistProtocol) -> tuple[int, ...]:
         return (CHANNELS, protocol.hidden, 10)
 
@@ -102,23 +95,6 @@ class Nmnist(Benchmark):
             batch_size=protocol.batch_size,
             test_batch_size=1000,
         )
-
-    def network(self, protocol: NmnistProtocol, variant: Variant, backend: str) -> SpikingMLP:
-        return SpikingMLP(
-            self.sizes(protocol),
-            variant,
-            u_th=protocol.u_th,
-            width=protocol.width,
-            readout="rate",
-            bias=protocol.bias,
-            backend=backend,
-        )
-
-    def loss(self, protocol: NmnistProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.loss(protocol.loss, output, labels)
-
-    def correct(self, protocol: NmnistProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.correct(output, labels)
 
 
 def locate(protocol: NmnistProtocol, source: str, split: str, progress: cache.Progress | None = None) -> Identity:

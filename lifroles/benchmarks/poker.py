@@ -5,28 +5,33 @@ It is not in the paper. It is the smallest complete set of real events there is,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
-from torch import Tensor
-
 from lifroles import cache
-from lifroles.benchmarks import rates
-from lifroles.benchmarks.base import Benchmark, Facts, Protocol, sourced
+from lifroles.benchmarks.base import Facts, sourced
+from lifroles.benchmarks.rates import RateBenchmark, RateProtocol
 from lifroles.benchmarks.recordings import EventData, Part
 from lifroles.data import identity, registry
 from lifroles.data import poker as files
 from lifroles.data.identity import Identity
 from lifroles.events import Binning, pooled_channel, whole_steps
-from lifroles.networks import SpikingMLP
-from lifroles.variant import NORMAL_LEAK, Leak, Variant
+from lifroles.variant import NORMAL_LEAK, Leak
 
 CHOICE = "choice: the paper does not have this set"
 CHANNELS = 2 * files.SIDE**2
 
 
-class PokerProtocol(Protocol):
+class PokerProtocol(RateProtocol):
     """All choices, near to N-MNIST's."""
+
+    words: ClassVar[Mapping[str, str]] = {
+        "table4": CHOICE,
+        "table5": f"{CHOICE}; as Table 5, spatio-temporal",
+        "code": CHOICE,
+        "data": CHOICE,
+        "samples": "recordings",
+    }
 
     dt: float = sourced(1.0, "length of a step, ms", f"{CHOICE}; recordings last 5 to 30 ms", ge=0.001)
     T: int | None = sourced(20, "time steps; None: as many as fit into duration", CHOICE, ge=1)
@@ -35,19 +40,9 @@ class PokerProtocol(Protocol):
         "binary", "what a step of a pixel and polarity holds: whether there was an event, or how many", CHOICE
     )
     hidden: int = sourced(128, "hidden neurons", CHOICE, ge=1)
-    u_th: float = sourced(0.3, "firing threshold", f"{CHOICE}; as Table 5, spatio-temporal", gt=0)
-    width: float = sourced(0.25, "half width of the surrogate's rectangle", f"{CHOICE}; as Table 5", gt=0)
-    bias: bool = sourced(True, "biases in the weighted sums", CHOICE)
-    loss: Literal["mse", "cross_entropy"] = sourced(
-        "mse", "loss on the output rates: mean squared error to one-hot, or cross-entropy", CHOICE
-    )
     epochs: int = sourced(50, "epochs", CHOICE, ge=1)
     batch_size: int = sourced(8, "recordings a batch", CHOICE, ge=1)
     lr: float = sourced(1e-3, "learning rate of Adam", CHOICE, gt=0)
-    lr_step: int = sourced(25, "epochs between two steps of StepLR", f"{CHOICE}; as Table 5", ge=1)
-    lr_gamma: float = sourced(0.1, "factor of StepLR", f"{CHOICE}; as Table 5", gt=0)
-    train_samples: int | None = sourced(None, "training recordings, the first ones (None: all)", CHOICE, ge=1)
-    test_samples: int | None = sourced(None, "test recordings, the first ones (None: all)", CHOICE, ge=1)
 
     @property
     def steps(self) -> int:
@@ -55,7 +50,7 @@ class PokerProtocol(Protocol):
         return whole_steps(self.duration, self.dt) if self.T is None else self.T
 
 
-class Poker(Benchmark):
+class Poker(RateBenchmark):
     """The benchmark: 2450 inputs, 128 and 4 LIF neurons, the class read from the output's spike rates."""
 
     name: ClassVar[str] = "poker"
@@ -91,23 +86,6 @@ class Poker(Benchmark):
             batch_size=protocol.batch_size,
             test_batch_size=20,
         )
-
-    def network(self, protocol: PokerProtocol, variant: Variant, backend: str) -> SpikingMLP:
-        return SpikingMLP(
-            self.sizes(protocol),
-            variant,
-            u_th=protocol.u_th,
-            width=protocol.width,
-            readout="rate",
-            bias=protocol.bias,
-            backend=backend,
-        )
-
-    def loss(self, protocol: PokerProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.loss(protocol.loss, output, labels)
-
-    def correct(self, protocol: PokerProtocol, output: Tensor, labels: Tensor) -> Tensor:
-        return rates.correct(output, labels)
 
 
 def prepare(protocol: PokerProtocol, found: Identity, split: str) -> cache.Prepared:

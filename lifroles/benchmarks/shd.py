@@ -19,14 +19,13 @@ from lifroles.benchmarks.words import WordsProtocol
 from lifroles.cache import Progress
 from lifroles.data import registry
 from lifroles.data.standin import made
+from lifroles.data.words import DIGITS
 from lifroles.errors import DataError
 from lifroles.networks import SpikingMLP
 from lifroles.variant import Leak, Variant
 
-CLASSES = 20
+CLASSES = len(DIGITS)
 SIZES = {"train": 8156, "test": 2264}
-ENGLISH = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-GERMAN = ("null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun")
 
 
 class ShdProtocol(WordsProtocol):
@@ -50,7 +49,7 @@ class Shd(Benchmark):
     sources: ClassVar[tuple[str, ...]] = ("speech", "regenerated", "official", "local")
     default_source: ClassVar[str] = "speech"
     protocol: ClassVar[type[ShdProtocol]] = ShdProtocol
-    groups: ClassVar[tuple[str, ...]] = (*ENGLISH, *GERMAN)
+    groups: ClassVar[tuple[str, ...]] = DIGITS
     facts: ClassVar[Facts] = Facts(
         kind="temporal",
         place="Table 1",

@@ -17,17 +17,12 @@ from lifroles.benchmarks.words import SCRIPT, WordsProtocol
 from lifroles.cache import Progress
 from lifroles.data import registry
 from lifroles.data.standin import made
+from lifroles.data.words import COMMANDS
 from lifroles.networks import SpikingMLP
 from lifroles.variant import Leak, Variant
 
-CLASSES = 35
+CLASSES = len(COMMANDS)
 SIZES = {"train": 75466, "valid": 9981, "test": 20382}
-WORDS = (
-    "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go",
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-    "bed", "bird", "cat", "dog", "happy", "house", "marvin", "sheila", "tree", "wow",
-    "backward", "forward", "follow", "learn", "visual",
-)  # fmt: skip
 
 
 class SscProtocol(WordsProtocol):
@@ -56,7 +51,7 @@ class Ssc(Benchmark):
     sources: ClassVar[tuple[str, ...]] = ("speech", "official", "local")
     default_source: ClassVar[str] = "speech"
     protocol: ClassVar[type[SscProtocol]] = SscProtocol
-    groups: ClassVar[tuple[str, ...]] = WORDS
+    groups: ClassVar[tuple[str, ...]] = COMMANDS
     facts: ClassVar[Facts] = Facts(
         kind="temporal",
         place="Table 1",
@@ -75,7 +70,7 @@ class Ssc(Benchmark):
         sets = {
             split: words.prepare_words(f"ssc-{split}", protocol, one, CLASSES, progress) for split, one in found.items()
         }
-        groups = words.word_groups(found["train"], CLASSES, WORDS)
+        groups = words.word_groups(found["train"], CLASSES, COMMANDS)
         train, valid, test = (
             Part.of(sets[split], getattr(protocol, f"{split}_samples"), f"{split}_samples", groups=groups)
             for split in ("train", "valid", "test")

@@ -14,7 +14,7 @@ from lifroles.data.identity import Identity
 from lifroles.data.registry import DataSet
 from lifroles.errors import DataError
 
-WORD_CLASSES = {"shd": 20, "ssc": 35}
+WORD_CLASSES = {"shd": len(words.DIGITS), "ssc": len(words.COMMANDS)}
 
 
 @dataclass(frozen=True, slots=True)

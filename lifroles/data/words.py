@@ -15,6 +15,20 @@ from lifroles.errors import DataError
 
 Array = np.ndarray[Any, Any]
 
+DIGITS = (
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun",
+)  # fmt: skip
+"""SHD's 20 classes in its order: English, then German."""
+
+COMMANDS = (
+    "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go",
+    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
+    "bed", "bird", "cat", "dog", "happy", "house", "marvin", "sheila", "tree", "wow",
+    "backward", "forward", "follow", "learn", "visual",
+)  # fmt: skip
+"""The 35 words of Speech Commands v0.02."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spikes:

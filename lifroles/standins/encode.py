@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from lifroles.data.words import COMMANDS, DIGITS
 from lifroles.errors import DataError
 from lifroles.standins import spikefile
 from lifroles.standins.cochlea import LOWEST_RATE
-from lifroles.standins.speech import COMMANDS, DIGITS
 from lifroles.standins.spikefile import Plan, Sound
 
 Array = np.ndarray[Any, Any]

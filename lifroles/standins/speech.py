@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lifroles.data.words import COMMANDS, DIGITS
 from lifroles.errors import DataError, SpecError
 from lifroles.standins import spikefile
 from lifroles.standins.cochlea import fft
@@ -36,20 +37,6 @@ from lifroles.standins.spikefile import Plan, Sound
 Array = np.ndarray[Any, Any]
 Words = Literal["digits", "commands"]
 Split = Literal["train", "valid", "test"]
-
-DIGITS = (
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-    "null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun",
-)  # fmt: skip
-"""SHD's 20 classes in its order: English, then German."""
-
-COMMANDS = (
-    "yes", "no", "up", "down", "left", "right", "on", "off", "stop", "go",
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine",
-    "bed", "bird", "cat", "dog", "happy", "house", "marvin", "sheila", "tree", "wow",
-    "backward", "forward", "follow", "learn", "visual",
-)  # fmt: skip
-"""The 35 words of Speech Commands v0.02."""
 
 VOCABULARY: dict[Words, tuple[str, ...]] = {"digits": DIGITS, "commands": COMMANDS}
 

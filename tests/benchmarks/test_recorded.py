@@ -13,14 +13,13 @@ from torch.nn import functional as F
 from lifroles import training
 from lifroles.benchmarks import BENCHMARKS, cifar10, rates
 from lifroles.benchmarks.recordings import EventData
-from lifroles.benchmarks.shd import ENGLISH, GERMAN, Shd, ShdProtocol
-from lifroles.benchmarks.ssc import WORDS, SscProtocol
+from lifroles.benchmarks.shd import Shd, ShdProtocol
+from lifroles.benchmarks.ssc import SscProtocol
 from lifroles.data import digits
+from lifroles.data.words import COMMANDS, DIGITS
 from lifroles.errors import DataError, SpecError
 from lifroles.spec import RunSpec
 from lifroles.training import train
-
-DIGIT_WORDS = (*ENGLISH, *GERMAN)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +29,10 @@ def made(tmp_path_factory):
     data = root / "data"
     small_sets.write_digits(data / "NMNIST", 100, 40)
     labels = [i % 20 for i in range(80)]
-    small_sets.write_words(data / "SHD" / "shd_train.h5", labels, DIGIT_WORDS)
-    small_sets.write_words(data / "SHD" / "shd_test.h5", labels[:40], DIGIT_WORDS, seed=1)
+    small_sets.write_words(data / "SHD" / "shd_train.h5", labels, DIGITS)
+    small_sets.write_words(data / "SHD" / "shd_test.h5", labels[:40], DIGITS, seed=1)
     for i, split in enumerate(("train", "valid", "test")):
-        small_sets.write_words(data / "SSC" / f"ssc_{split}.h5", [i % 35 for i in range(70)], WORDS, seed=i)
+        small_sets.write_words(data / "SSC" / f"ssc_{split}.h5", [i % 35 for i in range(70)], COMMANDS, seed=i)
     small_sets.write_cut_gestures(data / "DVSGesture")
     small_sets.write_images(data / "cifar-10-batches-bin")
     return root
@@ -217,11 +216,11 @@ def test_every_readout_trains(folders, readout):
 def test_leaks_learn_at_their_own_rate():
     task = Shd()
     protocol = ShdProtocol()
-    groups = task.parameters(protocol, task.network(protocol, RunSpec.of("shd", "baseline").variant, "reference"))
+    groups = task.parameters(protocol, RunSpec.of("shd", "baseline").network("reference"))
     assert [group.get("lr") for group in groups] == [None, 0.02]
     assert [p.numel() for p in groups[1]["params"]] == [64, 20]
     assert sum(p.numel() for p in groups[0]["params"]) == 700 * 64 + 64 + 64 * 20 + 20
-    fixed = task.network(protocol, RunSpec.of("shd", "no_leakage").variant, "reference")
+    fixed = RunSpec.of("shd", "no_leakage").network("reference")
     assert len(task.parameters(protocol, fixed)) == 1
     record = train(RunSpec.of("xor", "baseline", epochs=1, iterations=1, test_samples=50))
     assert record.status == "completed", "benchmarks without such a rate train as they did"
@@ -264,7 +263,7 @@ def test_a_replay_of_a_run_with_a_validation_set_is_identical(folders):
 
 def test_words_are_grouped_by_name_whatever_order_a_file_has(folders, tmp_path, monkeypatch):
     """The published file's own order of the 35 words is in the file; a group is a word."""
-    turned = tuple(reversed(DIGIT_WORDS))
+    turned = tuple(reversed(DIGITS))
     for split in ("train", "test"):
         small_sets.write_words(tmp_path / "SHD" / f"shd_{split}.h5", [0, 1, 19] * 4, turned)
     monkeypatch.setenv("LIFROLES_DATA", str(tmp_path))

@@ -14,13 +14,14 @@ import h5py
 import numpy as np
 import pytest
 
+from lifroles.data.words import COMMANDS, DIGITS
 from lifroles.errors import DataError, SpecError
 from lifroles.figures import speech as figures
 from lifroles.figures.display import svg
 from lifroles.standins import encode as encoding
 from lifroles.standins import likeness, speech, spikefile
 from lifroles.standins.encode import encode
-from lifroles.standins.speech import COMMANDS, DIGITS, Split, persons, speak, utterance, voices, write
+from lifroles.standins.speech import Split, persons, speak, utterance, voices, write
 
 
 def opened(path: Path) -> Any:  # h5py's own types allow for groups where there are arrays
