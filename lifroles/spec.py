@@ -11,7 +11,8 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
 from lifroles import benchmarks
-from lifroles.benchmarks import Benchmark, Protocol
+from lifroles.baselines import Baseline
+from lifroles.benchmarks import Benchmark, Model, Network, Protocol
 from lifroles.errors import SpecError
 from lifroles.variant import Variant
 
@@ -27,7 +28,7 @@ class RunSpec(BaseModel):
 
     format: Literal[1] = 1
     benchmark: str
-    variant: Variant
+    variant: Variant | Baseline
     seed: int = Field(ge=0, lt=2**32)
     source: str
     protocol: SerializeAsAny[Protocol]
@@ -40,7 +41,8 @@ class RunSpec(BaseModel):
             protocol = benchmarks.get(str(values.get("benchmark"))).protocol
             values = {**values, "protocol": protocol.model_validate(values["protocol"])}
         if isinstance(values, dict) and isinstance(values.get("variant"), dict):
-            values = {**values, "variant": Variant(**values["variant"])}
+            model = Baseline if "cell" in values["variant"] else Variant
+            values = {**values, "variant": model(**values["variant"])}
         return values
 
     @model_validator(mode="after")
@@ -50,6 +52,8 @@ class RunSpec(BaseModel):
             raise ValueError(f"protocol is not one of {benchmark.name}")
         if self.source not in benchmark.sources:
             raise ValueError(f"source {self.source!r} is not one of {', '.join(benchmark.sources)}")
+        if isinstance(self.variant, Baseline) and self.variant.name not in benchmark.baselines:
+            raise ValueError(f"{self.variant.name} is not compared on this benchmark")
         return self
 
     @property
@@ -78,6 +82,10 @@ class RunSpec(BaseModel):
         own = self.task.protocol()
         return {k: v for k, v in self.protocol.model_dump().items() if v != getattr(own, k)}
 
+    def network(self, backend: str = "auto") -> Network:
+        """Return the run's network with freshly drawn weights (from torch's global generator)."""
+        return benchmarks.build(self.task, self.protocol, self.variant, backend)
+
     def command(self) -> str:
         """Return the command that trains this run and keeps its weights."""
         parts = ["lifroles", "train", self.benchmark, "-v", self.variant_name, "--seeds", str(self.seed)]
@@ -90,7 +98,7 @@ class RunSpec(BaseModel):
     def of(
         cls,
         benchmark: str,
-        variant: str | Variant,
+        variant: str | Model,
         seed: int = 0,
         source: str | None = None,
         **changes: object,
@@ -126,8 +134,10 @@ class RunSpec(BaseModel):
 _UNNAMED = re.compile(r"leak-(?P<leak>learnable|[0-9.e-]+)_(?P<reset>hard|none|soft)(?P<recurrent>_recurrent)?")
 
 
-def _variant(task: Benchmark, name: str) -> Variant:
-    """Return the variant that :attr:`RunSpec.variant_name` calls so."""
+def _variant(task: Benchmark, name: str) -> Model:
+    """Return the variant or baseline that :attr:`RunSpec.variant_name` calls so."""
+    if name in task.baselines:
+        return task.baselines[name]
     found = _UNNAMED.fullmatch(name)
     if found is None:
         return benchmarks.resolve_variant(task, name)

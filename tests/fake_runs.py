@@ -37,7 +37,7 @@ def fake_record(benchmark, variant, seed=0, source=None, *, last=None, rate=0.1,
     if benchmark == "xor" and 0.7 < level < 0.8:
         groups = dict(zip(spec.task.groups, (0.99, 0.98, 0.97, 0.08), strict=True))
     leaks = {}
-    if spec.variant.leak == "learnable":
+    if getattr(spec.variant, "leak", None) == "learnable":
         leaks = {"hidden1": rng.uniform(0.4, 1, 16).tolist(), "output": rng.uniform(0.6, 1, 2).tolist()}
     history = {
         "train_loss": (6 * (1 - 0.3 * accuracy)).tolist(),

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lifroles.benchmarks.base import Batch, Benchmark, Data, Protocol, resolve_variant, variant_name
+from lifroles.benchmarks.base import (
+    Batch,
+    Benchmark,
+    Data,
+    Model,
+    Network,
+    Protocol,
+    build,
+    resolve_variant,
+    variant_name,
+)
 from lifroles.benchmarks.cifar10 import Cifar10
 from lifroles.benchmarks.gesture import Gesture
 from lifroles.benchmarks.mnist import Mnist
@@ -32,4 +42,16 @@ def get(name: str) -> Benchmark:
     return BENCHMARKS[name]
 
 
-__all__ = ["BENCHMARKS", "Batch", "Benchmark", "Data", "Protocol", "get", "resolve_variant", "variant_name"]
+__all__ = [
+    "BENCHMARKS",
+    "Batch",
+    "Benchmark",
+    "Data",
+    "Model",
+    "Network",
+    "Protocol",
+    "build",
+    "get",
+    "resolve_variant",
+    "variant_name",
+]

@@ -11,9 +11,11 @@ from typing import Protocol as Interface
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from lifroles.baselines import Baseline
 from lifroles.cache import Progress
 from lifroles.errors import SpecError
 from lifroles.networks import SpikingMLP
+from lifroles.rnn import RecurrentNetwork
 from lifroles.sparse import SparseSequence
 from lifroles.variant import NORMAL_LEAK, PAPER_VARIANTS, Leak, Variant
 
@@ -41,6 +43,10 @@ class Protocol(BaseModel):
             description = fields[name].description or ""
             yield name, getattr(self, name), description.format_map(self.words), source.format_map(self.words)
 
+
+Model = Variant | Baseline
+"""What a run can train: a spiking variant, or a recurrent network without spikes."""
+Network = SpikingMLP | RecurrentNetwork
 
 Kind = Literal["temporal", "spatio-temporal", "spatial"]
 Inputs = TypeVar("Inputs", bound=Tensor | SparseSequence)
@@ -109,6 +115,8 @@ class Benchmark(Interface):
     protocol: ClassVar[type[Any]]
     groups: ClassVar[tuple[str, ...]]
     facts: ClassVar[Facts]
+    baselines: ClassVar[Mapping[str, Baseline]] = MappingProxyType({})
+    """The recurrent networks without spikes that the paper compares on this benchmark, by name."""
 
     def sizes(self, protocol: Any) -> tuple[int, ...]:
         """Return the units of every layer of the network, input first, classes last (Table 4)."""
@@ -147,14 +155,24 @@ def resolve_variant(benchmark: Benchmark, name: str) -> Variant:
         SpecError: no variant has this name.
     """
     if name not in PAPER_VARIANTS:
-        raise SpecError(f"variant is {name!r}: give one of {', '.join(PAPER_VARIANTS)}.")
+        raise SpecError(f"variant is {name!r}: give one of {', '.join((*PAPER_VARIANTS, *benchmark.baselines))}.")
     named = PAPER_VARIANTS[name]
     leak = benchmark.normal_leak if named.leak == NORMAL_LEAK else named.leak
     return Variant(leak=leak, reset=named.reset, recurrent=named.recurrent)
 
 
-def variant_name(benchmark: Benchmark, variant: Variant) -> str:
+def build(benchmark: Benchmark, protocol: Any, model: Model, backend: str = "auto") -> Network:
+    """Return the network of a variant or baseline with freshly drawn weights (from torch's global generator)."""
+    if isinstance(model, Baseline):
+        inputs, hidden, classes = benchmark.sizes(protocol)
+        return RecurrentNetwork((inputs, hidden, classes), model, bias=protocol.bias, backend=backend)
+    return benchmark.network(protocol, model, backend)
+
+
+def variant_name(benchmark: Benchmark, variant: Model) -> str:
     """Return the paper's name of a resolved variant, or a description of one that the paper has no name for."""
+    if isinstance(variant, Baseline):
+        return variant.name
     for name in PAPER_VARIANTS:
         if resolve_variant(benchmark, name) == variant:
             return name

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from lifroles import cache
+from lifroles.baselines import BASELINES, Baseline
 from lifroles.benchmarks.base import Facts, sourced
 from lifroles.benchmarks.rates import LINEAGE, RateBenchmark, RateProtocol
 from lifroles.benchmarks.recordings import EventData, Part
@@ -80,6 +81,7 @@ class Nmnist(RateBenchmark):
         form="events",
     )
 
+    baselines: ClassVar[Mapping[str, Baseline]] = BASELINES
 
     def sizes(self, protocol: NmnistProtocol) -> tuple[int, ...]:
         return (CHANNELS, protocol.hidden, 10)
