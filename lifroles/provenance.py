@@ -62,3 +62,12 @@ def describe(*, threads: int, device: str, backend: str) -> dict[str, Any]:
         "backend": backend,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def resumed(first: dict[str, Any], now: dict[str, Any], epoch: int) -> dict[str, Any]:
+    """Return the provenance of a run that was begun as ``first`` says and goes on after ``epoch`` as ``now`` says.
+
+    Each continuation is an entry of ``resumed`` with what is not as it was at the beginning.
+    """
+    entry = {"after_epoch": epoch, **{key: value for key, value in now.items() if value != first.get(key)}}
+    return {**first, "resumed": [*first.get("resumed", []), entry]}

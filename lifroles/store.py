@@ -8,7 +8,8 @@ is whole without them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,10 +19,10 @@ import safetensors.torch
 import torch
 from pydantic import ValidationError
 
-from lifroles import __version__, folders
+from lifroles import __version__, folders, locks
+from lifroles.benchmarks import Network
 from lifroles.errors import LifrolesError, StoreError
 from lifroles.folders import DONE
-from lifroles.networks import SpikingMLP
 from lifroles.spec import RunSpec
 
 FILES = ("spec.json", "record.json", "provenance.json")
@@ -67,7 +68,7 @@ class Record:
         """Whether the trained weights are at hand; not so for archived runs, and for those that failed."""
         return self.weights is not None or (self.path is not None and (self.path / WEIGHTS).is_file())
 
-    def load_network(self, backend: str = "auto") -> SpikingMLP:
+    def load_network(self, backend: str = "auto") -> Network:
         """Return the trained network of this run, in evaluation mode and in main memory.
 
         Arguments:
@@ -90,7 +91,7 @@ class Record:
                 assert self.path is not None
                 data = folders.read(self.path, [WEIGHTS])[WEIGHTS]
             with torch.random.fork_rng(devices=[]):
-                network = self.spec.task.network(self.spec.protocol, self.spec.variant, backend)
+                network = self.spec.network(backend)
             network.load_state_dict(safetensors.torch.load(data))
         except (OSError, ValueError, RuntimeError, StoreError, safetensors.SafetensorError) as error:
             what = str(error).splitlines()[0]
@@ -111,6 +112,28 @@ class Store:
     def __init__(self, *roots: Path) -> None:
         self.roots = roots
 
+    def place(self, spec: RunSpec) -> Path:
+        """Return the folder that a run is written to."""
+        return self.roots[0] / spec.path
+
+    @contextmanager
+    def claim(self, spec: RunSpec, waiting: Callable[[], None] = lambda: None) -> Generator[Path]:
+        """Keep other processes from making a run, and yield the folder for what it needs until it is written.
+
+        Look again whether the run is there: whoever held the claim before may have written it.
+
+        Arguments:
+            spec: the run.
+            waiting: called once if another process has claimed it.
+
+        Raises:
+            StoreError: the folder of runs cannot be written to, or has no locks (see :mod:`lifroles.locks`).
+        """
+        place = self.place(spec)
+        with locks.only_one(place.with_name(f".{place.name}.lock"), waiting):
+            folders.clear_partial(place)
+            yield place.with_name(f".{place.name}.work")
+
     def write(self, record: Record) -> Path:
         """Write a run directory and return it; a run that is already there is left as it is.
 
@@ -119,7 +142,7 @@ class Store:
         Raises:
             StoreError: the folder cannot be written to (read-only, full); nothing is left behind.
         """
-        place = self.roots[0] / record.spec.path
+        place = self.place(record.spec)
         contents = {
             "spec.json": folders.dump(record.spec.model_dump(mode="json")),
             "record.json": folders.dump({k: getattr(record, k) for k in ("status", "reason", "history", "final")}),
@@ -158,7 +181,7 @@ class Store:
                     return record
         return None
 
-    def network(self, spec: RunSpec, backend: str = "auto") -> SpikingMLP:
+    def network(self, spec: RunSpec, backend: str = "auto") -> Network:
         """Return the trained network of a run, in evaluation mode and in main memory.
 
         It is looked for in every folder of the store: one may have the record alone, another the weights.

@@ -82,7 +82,7 @@ def test_mnist_learns_from_the_embedded_digits():
 def test_evaluation_weighs_every_sample_once():
     spec = small(test_samples=1500)  # a batch of 1,000 and one of 500
     torch.manual_seed(0)
-    network = spec.task.network(spec.protocol, spec.variant, "auto")
+    network = spec.network()
     data = spec.task.load(spec.protocol, spec.source)
     with torch.no_grad():
         whole = network(data.test.inputs)  # pyright: ignore[reportAttributeAccessIssue]
@@ -144,6 +144,6 @@ def test_a_replay_uses_the_backend_of_the_record():
 def test_variants_are_what_the_network_is_built_of():
     for name in ("no_reset", "recurrent"):
         spec = small(name)
-        network = spec.task.network(spec.protocol, spec.variant, "auto")
+        network = spec.network()
         assert isinstance(network, SpikingMLP)
         assert network.nodes[0].variant == spec.variant

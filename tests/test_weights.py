@@ -7,6 +7,7 @@ import torch
 
 from lifroles import Store, cli
 from lifroles.errors import StoreError
+from lifroles.networks import SpikingMLP
 from lifroles.spec import RunSpec
 from lifroles.store import WEIGHTS
 from lifroles.training import evaluate, run, train
@@ -64,7 +65,9 @@ def test_the_command_that_is_named_trains_the_very_run(tmp_path, monkeypatch, va
     Store(tmp_path / "results").write(record)
     monkeypatch.setattr("sys.argv", shlex.split(wanted.command()))
     cli.app(standalone_mode=False)
-    assert Store(tmp_path / "runs").network(wanted).layer_names() == ["hidden1", "output"]
+    network = Store(tmp_path / "runs").network(wanted)
+    assert isinstance(network, SpikingMLP)
+    assert network.layer_names() == ["hidden1", "output"]
 
 
 def test_weights_that_changed_are_refused(tmp_path):
