@@ -78,7 +78,7 @@ def test_gradients_only_where_they_are_wanted(kernels, needs):
 
 def test_without_gradients_the_numbers_are_the_same_and_no_graph_is_made(kernels):
     for recurrent, keep_u in itertools.product((False, True), repeat=2):
-        case = draw((6, 4, 5), F32, "learnable", recurrent)
+        case = draw((6, 4, 5), F64, "learnable", recurrent)
         values = outcome(kernels, case)[0]
         case = replace(case, k_tau=case.leaves["k_tau"].requires_grad_())
         with torch.no_grad():
@@ -200,7 +200,7 @@ def test_a_repeated_input_gives_its_gradient_once(kernels):
 @pytest.mark.parametrize("shape", [(0, 3, 5), (4, 0, 5), (4, 3, 0), (0, 0, 5), (0, 0, 0)], ids=str)
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 def test_empty_input(kernels, shape, recurrent):
-    case = draw(shape, F32, "learnable", recurrent)
+    case = draw(shape, F64, "learnable", recurrent)
     values, gradients = check(kernels, case)
     assert values["o"].shape == values["u"].shape == shape
     assert values["last u"].shape == shape[1:]

@@ -1,6 +1,10 @@
 """Layers that events drive, and sums over spikes: the numbers of the dense product, with fewer operations."""
 
 import gc
+import os
+import signal
+import time
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -11,7 +15,9 @@ from spikingjelly.activation_based import surrogate
 from torch import nn
 from torch.nn import functional as F
 
+from lifroles import compiled
 from lifroles.backends import cpu, drive, reference
+from lifroles.compiled import share
 from lifroles.errors import LifrolesError, SpecError
 from lifroles.networks import SpikingMLP
 from lifroles.neuron import VariantLIF
@@ -134,23 +140,29 @@ def test_sums_over_spikes_are_the_matrix_product(classes, neurons, dtype):
         torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-5 if dtype == F32 else 1e-12)
 
 
+@contextmanager
+def on_threads(count):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_numbers_do_not_depend_on_the_number_of_threads():
     # large enough that the work is shared
     parts = draw((20, 40, 60), 70, F32, recurrent=True)
     dense = torch.rand(60, 20, 40)
-    threads = torch.get_num_threads()
     results = []
-    try:
-        for count in (1, 2, 3):
-            torch.set_num_threads(count)
+    for count in (1, 2, 3):
+        with on_threads(count):
             events = both(parts)[1]
             leaf = dense.clone().requires_grad_()
             zero = torch.zeros(20, 40)
             o, *_ = cpu.run(leaf, zero, zero, k_tau=0.5, reset="hard", u_th=0.3, fire=RECT)
             o.sum().backward()
             results.append([*events, o.detach(), leaf.grad])
-    finally:
-        torch.set_num_threads(threads)
     for other in results[1:]:
         assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
 
@@ -180,6 +192,78 @@ def test_a_network_takes_events_for_the_dense_sequence(name, readout):
                 assert gradients[key] is None
             else:
                 torch.testing.assert_close(gradients[key], gradient, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+@pytest.mark.parametrize("sizes", [(50, 40, 33, 5), (50, 33, 140, 20, 5), (50, 40, 70)], ids=str)
+def test_deeper_networks_whose_spikes_lie_sample_by_sample(sizes, recurrent):
+    """What an event layer gives is a view of [B, T, N]; it meets few classes and many, narrow layers and wide ones."""
+    s = draw((9, 7, 50), 1, F64)[0]
+    results = []
+    for sequence, backend in ((s, "reference"), (SparseSequence.from_dense(s), "cpu")):
+        torch.manual_seed(0)
+        variant = Variant(leak="learnable", recurrent=recurrent)
+        net = SpikingMLP(sizes, variant, u_th=0.3, width=0.25, readout="integrator", backend=backend).double()
+        with torch.no_grad():
+            for linear in net.linears:
+                next(linear.parameters()).mul_(3)
+        activity = net(sequence)
+        weights = torch.arange(activity.output.numel(), dtype=F64).view(activity.output.shape).cos()
+        loss = (activity.output * weights).sum() + sum(o.square().mean() for o in activity.spikes.values())
+        loss.backward()
+        gradients = {key: parameter.grad for key, parameter in net.named_parameters()}
+        results.append((activity, gradients))
+    (expected, expected_gradients), (found, gradients) = results
+    torch.testing.assert_close(found.output, expected.output, rtol=1e-10, atol=1e-12)
+    for name, spikes in expected.spikes.items():
+        assert torch.equal(found.spikes[name], spikes) and 0 < spikes.mean() < 1
+    for key, gradient in expected_gradients.items():
+        torch.testing.assert_close(gradients[key], gradient, rtol=1e-9, atol=1e-12, msg=lambda m, k=key: f"{k}: {m}")
+
+
+def test_a_failure_in_a_thread_is_the_callers():
+    def work(number):
+        if number == 5:
+            raise ArithmeticError("piece 5")
+        done.append(number)
+
+    for threads in (1, 2, 4):
+        with on_threads(threads):
+            done = []
+            share(work, [(i,) for i in range(4)])
+            assert sorted(done) == list(range(4))
+            with pytest.raises(ArithmeticError, match="piece 5"):
+                share(work, [(i,) for i in range(9)])
+
+
+def test_a_child_made_by_fork_has_threads_of_its_own():
+    """OpenMP's do not exist there, and would be waited for for ever."""
+    done = []
+    with on_threads(2):
+        share(done.append, [(i,) for i in range(9)])
+        child = os.fork()
+        if not child:
+            share(done.append, [(i,) for i in range(9, 20)])
+            os._exit(sorted(done) != list(range(20)))
+        for _ in range(300):
+            ended, status = os.waitpid(child, os.WNOHANG)
+            if ended:
+                break
+            time.sleep(0.1)
+        else:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            pytest.fail("the child waits for threads that it does not have")
+    assert status == 0
+
+
+def test_without_torchs_openmp_there_is_a_pool(monkeypatch):
+    parts = draw((20, 40, 60), 70, F32, recurrent=True)
+    with on_threads(3):
+        expected = both(parts)[1]
+        monkeypatch.setattr(compiled._Threads, "parallel", None)
+        found = both(parts)[1]
+    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True) if a is not None)
 
 
 def test_events_carry_the_state_on_and_give_potentials_to_monitors():

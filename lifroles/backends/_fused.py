@@ -7,11 +7,13 @@ numbers do not depend on how many threads there are.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from lifroles.backends import _buffers, _loops, _rows
 from lifroles.backends._lanes import WIDTH
@@ -22,6 +24,7 @@ from lifroles.variant import Reset
 
 Array = np.ndarray[Any, Any]
 Outputs = tuple[Tensor, Tensor, Tensor, Tensor]
+Outside = tuple[Tensor, Tensor | None]
 
 _DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 _RESETS = {"none": _loops.NONE, "hard": _loops.HARD, "soft": _loops.SOFT}
@@ -61,6 +64,29 @@ def _rows_of(sequence: Tensor) -> tuple[Array, int]:
     return _flat(sequence), sequence[0].numel()
 
 
+def _strided(sequence: Tensor) -> tuple[Array, int, int]:
+    """Return ``[T, B, N]`` as a flat array and the distances between two steps and two samples; no copy of our own."""
+    steps, batch, neurons = sequence.shape
+    if sequence.stride(0) == 0 and steps > 1:
+        return _flat(sequence[0]), 0, neurons
+    if _is_by_sample(sequence):
+        return _flat(sequence.transpose(0, 1)), neurons, steps * neurons
+    return _flat(sequence), batch * neurons, neurons
+
+
+def _is_by_sample(sequence: Tensor) -> bool:
+    """Return whether each sample's steps of ``[T, B, N]`` lie one after the other."""
+    return not sequence.is_contiguous() and sequence.transpose(0, 1).is_contiguous()
+
+
+def _empty(shape: Sequence[int], dtype: torch.dtype, by_sample: bool) -> Tensor:
+    """Return ``[T, B, N]`` with whatever numbers lie in its memory, step by step or sample by sample."""
+    if not by_sample:
+        return _buffers.empty(shape, dtype)
+    steps, batch, neurons = shape
+    return _buffers.empty((batch, steps, neurons), dtype).transpose(0, 1)
+
+
 def _padded(values: float | Tensor, neurons: int, dtype: torch.dtype) -> Array:
     """Return one number a neuron, filled up with 0 to whole blocks."""
     padded = np.zeros(-(-neurons // WIDTH) * WIDTH, _DTYPES[dtype])
@@ -88,10 +114,8 @@ def _last(rule: Rule, o: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     return (o[-1].clone() if rule.fires else o.clone()), u[-1].clone()
 
 
-def _from_outside(
-    shape: torch.Size, dtype: torch.dtype, gradients: tuple[Tensor | None, ...]
-) -> tuple[Array, int, Array, int, bool]:
-    """Return dL/do and dL/du of all steps, from those of the sequences and of the last step, each with its stride."""
+def _from_outside(shape: torch.Size, dtype: torch.dtype, gradients: tuple[Tensor | None, ...]) -> Outside:
+    """Return dL/do and dL/du (``None``: 0) of all steps, from those of the sequences and of the last step."""
     if torch.is_grad_enabled():
         # torch's own once_differentiable lets through what comes from a loss linear in o, without its graph.
         raise LifrolesError("the cpu backend has no second derivative: give backend='reference'.")
@@ -106,9 +130,7 @@ def _from_outside(
 
     go, gu = both(go, go_last), both(gu, gu_last)
     nothing = torch.zeros(1, dtype=dtype).expand(shape[1:].numel()).view(1, *shape[1:]).expand(shape)
-    go_rows, go_stride = _rows_of(nothing if go is None else go)
-    gu_rows, gu_stride = (go_rows[:0], 0) if gu is None else _rows_of(gu)
-    return go_rows, go_stride, gu_rows, gu_stride, gu is not None
+    return nothing if go is None else go, gu
 
 
 class _Alone(torch.autograd.Function):
@@ -158,19 +180,26 @@ def _lanes_of(lanes: int, size: int) -> list[tuple[int, int]]:
     return [(a * WIDTH, min(b * WIDTH, lanes)) for a, b in _cuts(vectors, _pieces(size, max(4, lanes // 8192)))]
 
 
+def _outside_rows(outside: Outside) -> tuple[Array, int, Array, int]:
+    """Return dL/do and dL/du with their distances from step to step."""
+    go, gu = outside
+    go_rows, go_stride = _rows_of(go)
+    gu_rows, gu_stride = (go_rows[:0], 0) if gu is None else _rows_of(gu)
+    return go_rows, go_stride, gu_rows, gu_stride
+
+
 def _alone_backward(
-    rule: Rule, u: Tensor, outside: tuple[Array, int, Array, int, bool], k: float | Tensor, g: Tensor, wants_k: bool
+    rule: Rule, u: Tensor, outside: Outside, k: float | Tensor, g: Tensor, wants_k: bool
 ) -> Tensor | None:
     """Write dL/du of all steps to ``g``; return dL/dk ``[N]`` if it is wanted."""
     (steps, batch, neurons), dtype = u.shape, u.dtype
     lanes = batch * neurons
     number = _DTYPES[dtype]
     g_k = np.zeros(lanes if wants_k else 0, number)
-    go, go_stride, gu, gu_stride, has_gu = outside
     arguments = (
-        _flat(u), go, go_stride, gu, gu_stride, _coefficients(k, dtype), _flat(g), g_k, number(rule.u_th),
-        number(rule.alpha), number(rule.half), rule.reset, rule.fires, False, rule.through_reset, has_gu, wants_k,
-        steps, 0, steps, lanes,
+        _flat(u), *_outside_rows(outside), _coefficients(k, dtype), _flat(g), g_k, number(rule.u_th),
+        number(rule.alpha), number(rule.half), rule.reset, rule.fires, False, rule.through_reset,
+        outside[1] is not None, wants_k, steps, 0, steps, lanes,
     )  # fmt: skip
     share(lambda low, high: _loops.backward(*arguments, low, high), _lanes_of(lanes, u.numel()))
     return torch.from_numpy(g_k).view(batch, neurons).sum(0, dtype=torch.float64).to(dtype) if wants_k else None
@@ -178,6 +207,8 @@ def _alone_backward(
 
 def alone(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, keep_u: bool) -> Outputs:
     """Return o and u of a layer without recurrence, ``[T, B, N]`` (u: if kept or needed), and the last of u and o."""
+    if rule.fires and _is_by_sample(x):
+        return _run_rows(rule, None, x, None, None, c, k, None)
     if torch.is_grad_enabled() and any(isinstance(v, Tensor) and v.requires_grad for v in (x, c, k)):
         return _Alone.apply(rule, x, c, k)
     with torch.no_grad():
@@ -276,18 +307,21 @@ def _rows_forward(
     if events is not None and weight is not None:
         steps, _, inputs = events.shape
         source = (events.indptr, events.indices, _values(events, dtype), _packed(weight))
-        rows = nothing
+        currents = (nothing, 0, 0)
+        by_sample = True
     else:
         assert x is not None
         steps, inputs = x.shape[0], 0
         source = (np.zeros(1, np.int64), np.zeros(0, np.uint16), nothing, nothing)
-        rows = _flat(x)
-    u = _buffers.empty((steps, batch, neurons), dtype)
-    o = _buffers.empty((steps, batch, neurons), dtype)
+        currents = _strided(x)
+        # Where the backward pass takes a matrix product a step, a step has to lie in one piece.
+        by_sample = _is_by_sample(x) and (v is None or neurons <= CACHED)
+    u, o = (_empty((steps, batch, neurons), dtype, by_sample) for _ in range(2))
+    (flat_u, step, sample), (flat_o, *_) = _strided(u), _strided(o)
     arguments = (
-        rows, *source, _padded(0.0 if bias is None else bias, neurons, dtype), _flat(c), _padded(k, neurons, dtype),
-        nothing if v is None else _packed(v), _flat(u), _flat(o), number(rule.u_th), rule.reset, events is not None,
-        v is not None, steps, batch, neurons, inputs,
+        *currents, *source, _padded(0.0 if bias is None else bias, neurons, dtype), _flat(c),
+        _padded(k, neurons, dtype), nothing if v is None else _packed(v), flat_u, flat_o, step, sample,
+        number(rule.u_th), rule.reset, events is not None, v is not None, steps, neurons, inputs,
     )  # fmt: skip
     blocks = -(-neurons // WIDTH)
     share(
@@ -306,7 +340,7 @@ def _blocks_and_samples(blocks: int, samples: int, together: bool, size: int) ->
 
 
 def _rows_backward(
-    rule: Rule, events: SparseSequence | None, u: Tensor, outside: tuple[Array, int, Array, int, bool],
+    rule: Rule, events: SparseSequence | None, u: Tensor, outside: Outside,
     k: float | Tensor, v: Tensor | None, wants_weight: bool, wants_v: bool,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """Return dL/dx, dL/dW, dL/db, dL/dc, dL/dk and dL/dV; ``None`` for what there is not or is not wanted."""
@@ -326,26 +360,29 @@ def _rows_backward(
     pieces = _blocks_and_samples(blocks, groups, v is not None, u.numel())
     # Pieces that meet the same neurons add to sums of their own.
     parts = sum(piece[0] == 0 for piece in pieces)
-    g = _buffers.empty(u.shape, dtype) if events is None else torch.empty(0, dtype=dtype)
+    flat_u, step, sample = _strided(u)
+    g = _empty(u.shape, dtype, _is_by_sample(u)) if events is None else None
     g_c = torch.empty((batch, neurons), dtype=dtype)
     g_k, g_bias = (np.zeros((parts, blocks * WIDTH), number) for _ in range(2))
     g_weight = np.zeros((parts, blocks * inputs * WIDTH if wants_weight else 0), number)
     g_v = np.zeros((parts, blocks * neurons * WIDTH if wants_v and v is not None else 0), number)
     across = nothing if v is None else _packed(v, transposed=True)
-    go, go_stride, gu, gu_stride, has_gu = outside
-    flat_u, flat_g, flat_c, coefficients = _flat(u), _flat(g), _flat(g_c), _padded(k, neurons, dtype)
+    flat_g, flat_c = nothing if g is None else _strided(g)[0], _flat(g_c)
+    go, gu = outside
+    arriving = *_strided(go), *((nothing, 0, 0) if gu is None else _strided(gu))
+    coefficients = _padded(k, neurons, dtype)
 
     def work(part: int, *piece: int) -> None:
         _rows.backward(
-            flat_u, go, go_stride, gu, gu_stride, coefficients, across, flat_g, flat_c, g_k[part], g_v[part], starts,
-            rows, values, g_weight[part], g_bias[part], number(rule.u_th), number(rule.alpha), number(rule.half),
-            rule.reset, rule.through_reset, has_gu, events is not None, v is not None, steps, batch, neurons, inputs,
-            group, *piece,
+            flat_u, step, sample, *arriving, coefficients, across, flat_g, flat_c, g_k[part], g_v[part], starts, rows,
+            values, g_weight[part], g_bias[part], number(rule.u_th), number(rule.alpha), number(rule.half),
+            rule.reset, rule.through_reset, gu is not None, events is not None, v is not None, steps, batch, neurons,
+            inputs, group, *piece,
         )  # fmt: skip
 
     share(work, [(i % parts, *piece) for i, piece in enumerate(pieces)])
     return (
-        None if events is not None else g,
+        g,
         _unpacked(g_weight.reshape(-1), parts, neurons, inputs) if wants_weight and events is not None else None,
         torch.from_numpy(g_bias.sum(0))[:neurons],
         g_c,
@@ -355,7 +392,7 @@ def _rows_backward(
 
 
 def _stepwise_backward(
-    rule: Rule, u: Tensor, outside: tuple[Array, int, Array, int, bool], k: float | Tensor, v: Tensor, wants_k: bool,
+    rule: Rule, u: Tensor, outside: Outside, k: float | Tensor, v: Tensor, wants_k: bool,
     wants_v: bool,
 ) -> tuple[Tensor, Tensor | None, Tensor | None]:  # fmt: skip
     """Return dL/dx, dL/dk and dL/dV of a recurrent layer that is wide: one matrix product a step."""
@@ -364,14 +401,14 @@ def _stepwise_backward(
     number = _DTYPES[dtype]
     g = _buffers.empty(u.shape, dtype)
     g_k = np.zeros(lanes if wants_k else 0, number)
-    go, go_stride, gu, gu_stride, has_gu = outside
     flat_u, flat_g, coefficients, cuts = _flat(u), _flat(g), _coefficients(k, dtype), _lanes_of(lanes, lanes)
+    arriving = _outside_rows(outside)
 
     def work(t: int, low: int, high: int) -> None:
         _loops.backward(
-            flat_u, go, go_stride, gu, gu_stride, coefficients, flat_g, g_k, number(rule.u_th), number(rule.alpha),
-            number(rule.half), rule.reset, True, True, rule.through_reset, has_gu, wants_k, steps, t, t + 1, lanes,
-            low, high,
+            flat_u, *arriving, coefficients, flat_g, g_k, number(rule.u_th), number(rule.alpha), number(rule.half),
+            rule.reset, True, True, rule.through_reset, outside[1] is not None, wants_k, steps, t, t + 1, lanes, low,
+            high,
         )  # fmt: skip
 
     weight = v.detach()
@@ -473,14 +510,14 @@ class _SpikesProduct(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, o: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        outputs, inputs = weight.shape
-        rows, dtype = o.numel() // inputs, o.dtype
+        (outputs, inputs), dtype = weight.shape, o.dtype
         out = _buffers.empty((*o.shape[:-1], outputs), dtype)
+        rows, steps, batch = _samples(o)
         arguments = (
-            _flat(o), _packed(weight), _padded(0.0 if bias is None else bias, outputs, dtype), _flat(out), inputs,
-            outputs,
+            rows, _packed(weight), _padded(0.0 if bias is None else bias, outputs, dtype), _flat(out), steps, batch,
+            inputs, outputs,
         )  # fmt: skip
-        share(lambda low, high: _rows.spikes_product(*arguments, low, high), _cuts(rows, _pieces(o.numel())))
+        share(lambda low, high: _rows.spikes_product(*arguments, low, high), _cuts(batch, _pieces(o.numel())))
         ctx.save_for_backward(o, weight)
         return out
 
@@ -489,25 +526,42 @@ class _SpikesProduct(torch.autograd.Function):
         if torch.is_grad_enabled():
             raise LifrolesError("the cpu backend has no second derivative: give backend='reference'.")
         o, weight = ctx.saved_tensors
-        outputs, inputs = weight.shape
-        rows, dtype, blocks = o.numel() // inputs, o.dtype, -(-outputs // WIDTH)
-        cuts = _cuts(rows, _pieces(o.numel()))
-        g_o = _buffers.empty(o.shape if ctx.needs_input_grad[0] else (0,), dtype)
+        (outputs, inputs), dtype, blocks = weight.shape, o.dtype, -(-weight.shape[0] // WIDTH)
+        rows, steps, batch = _samples(o)
+        cuts = _cuts(batch, _pieces(o.numel()))
+        g_o = _empty(o.shape, dtype, _is_by_sample(o)) if ctx.needs_input_grad[0] else None
         g_weight = np.zeros((len(cuts), blocks * inputs * WIDTH), _DTYPES[dtype])
         g_bias = np.zeros((len(cuts), blocks * WIDTH), _DTYPES[dtype])
-        arguments = (_flat(o), _flat(gradients[0]), _flat(weight), _flat(g_o))
+        flat_o = np.zeros(0, _DTYPES[dtype]) if g_o is None else _samples(g_o)[0]
+        arguments = (rows, _flat(gradients[0]), _flat(weight), flat_o)
 
         def work(part: int, low: int, high: int) -> None:
-            _rows.spikes_product_backward(*arguments, g_weight[part], g_bias[part], inputs, outputs, low, high)
+            _rows.spikes_product_backward(
+                *arguments, g_weight[part], g_bias[part], steps, batch, inputs, outputs, low, high
+            )
 
         share(work, [(part, low, high) for part, (low, high) in enumerate(cuts)])
         return (
-            g_o if ctx.needs_input_grad[0] else None,
+            g_o,
             _unpacked(g_weight.reshape(-1), len(cuts), outputs, inputs) if ctx.needs_input_grad[1] else None,
             torch.from_numpy(g_bias.sum(0))[:outputs] if ctx.needs_input_grad[2] else None,
         )
 
 
+def _samples(o: Tensor) -> tuple[Array, int, int]:
+    """Return spikes as rows sample by sample, and how many steps and samples; step by step, a row is a sample."""
+    if _is_by_sample(o):
+        return _flat(o.transpose(0, 1)), o.shape[0], o.shape[1]
+    return _flat(o), 1, o.shape[0] * o.shape[1]
+
+
 def spikes_product(o: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """Return the weighted sums of a layer's spikes, ``[T, B, C]``."""
     return _SpikesProduct.apply(o, weight, bias)
+
+
+def linear(o: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the weighted sums of any sequence, ``[T, B, N]``, laid out as it is."""
+    if _is_by_sample(o):
+        return F.linear(o.transpose(0, 1), weight, bias).transpose(0, 1)
+    return F.linear(o, weight, bias)

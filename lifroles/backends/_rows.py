@@ -214,21 +214,21 @@ def _scatter(
 
 @compiled
 def forward(
-    x: Any, indptr: Any, indices: Any, values: Any, weight: Any, bias: Any, c: Any, k: Any, across: Any, u: Any, o: Any,
-    u_th: Any, reset: int, events: bool, recurrent: bool, steps: int, batch: int, neurons: int, inputs: int,
-    first_block: int, last_block: int, low: int, high: int,
+    x: Any, x_step: int, x_sample: int, indptr: Any, indices: Any, values: Any, weight: Any, bias: Any, c: Any, k: Any,
+    across: Any, u: Any, o: Any, step: int, sample: int, u_th: Any, reset: int, events: bool, recurrent: bool,
+    steps: int, neurons: int, inputs: int, first_block: int, last_block: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Advance the samples from ``low`` to ``high`` through all steps, for some blocks of neurons (all, if recurrent).
 
     Arguments:
-        x: currents ``[T, B, N]`` (not read with ``events``).
+        x: currents ``[T, B, N]`` (not read with ``events``), ``x_step`` and ``x_sample`` from row to row.
         indptr, indices, values: the input's events (see :class:`lifroles.sparse.SparseSequence`; no values: all 1).
         weight: packed, for the events.
         bias: one a neuron, filled up to whole blocks.
         c: what the initial state contributes to the first step, ``[B, N]``.
         k: leakage coefficients, filled up to whole blocks.
         across: V, packed (not read unless ``recurrent``).
-        u, o: written, ``[T, B, N]``.
+        u, o: written, ``[T, B, N]``, ``step`` and ``sample`` from row to row.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
     no_values = values[:0]
@@ -238,7 +238,7 @@ def forward(
     for b in range(low, high):
         count = 0
         for t in range(steps):
-            at = (t * batch + b) * neurons
+            at = t * step + b * sample
             event, stop = 0, 0
             if events:
                 row = np.uintp(b * steps + t)
@@ -247,8 +247,8 @@ def forward(
                 place = (block - first_block) * WIDTH
                 left = neurons - block * WIDTH
                 lane = at + block * WIDTH
-                will_write(u, lane + batch * neurons)
-                will_write(o, lane + batch * neurons)
+                will_write(u, lane + step)
+                will_write(o, lane + step)
                 before = load(carried, place)
                 if t == 0:
                     lane_c = b * neurons + block * WIDTH
@@ -257,10 +257,10 @@ def forward(
                     current = _gather(
                         load(bias, block * WIDTH), zero, weight, block * inputs * WIDTH, indices, values, event, stop
                     )
-                elif left >= WIDTH:
-                    current = load(x, lane)
                 else:
-                    current = load_first(x, lane, left)
+                    lane_x = t * x_step + b * x_sample + block * WIDTH
+                    will_read(x, lane_x + x_step)
+                    current = load(x, lane_x) if left >= WIDTH else load_first(x, lane_x, left)
                 v = before + current
                 if recurrent and t > 0:
                     v = v + _gather(zero, zero, across, block * neurons * WIDTH, fired, no_values, 0, count)
@@ -288,16 +288,18 @@ def forward(
 
 @compiled
 def backward(
-    u: Any, go: Any, go_stride: int, gu: Any, gu_stride: int, k: Any, across: Any, g: Any, g_c: Any, g_k: Any,
-    g_across: Any, starts: Any, rows: Any, values: Any, g_weight: Any, g_bias: Any, u_th: Any, alpha: Any, half: Any,
-    reset: int, through_reset: bool, has_gu: bool, events: bool, recurrent: bool, steps: int, batch: int, neurons: int,
-    inputs: int, group: int, first_block: int, last_block: int, low: int, high: int,
+    u: Any, step: int, sample: int, go: Any, go_step: int, go_sample: int, gu: Any, gu_step: int, gu_sample: int,
+    k: Any, across: Any, g: Any, g_c: Any, g_k: Any, g_across: Any, starts: Any, rows: Any, values: Any, g_weight: Any,
+    g_bias: Any, u_th: Any, alpha: Any, half: Any, reset: int, through_reset: bool, has_gu: bool, events: bool,
+    recurrent: bool, steps: int, batch: int, neurons: int, inputs: int, group: int, first_block: int, last_block: int,
+    low: int, high: int,
 ) -> None:  # fmt: skip
     """Go back through all steps for the groups of samples from ``low`` to ``high`` and some blocks (all, if recurrent).
 
     Arguments:
+        u, go, gu: potentials, dL/do and dL/du from outside, each with what is from step to step and sample to sample.
         across: V packed the other way round, ``[blocks of in, out, 32]``.
-        g: dL/du, written, ``[T, B, N]`` (not with ``events``: there it is kept for one group at a time).
+        g: dL/du, written, laid out as u is (not with ``events``: there it is kept for one group at a time).
         g_c: written: dL/du of the first step, ``[B, N]``.
         g_k: dL/dk of the steps t > 0, added to, whole blocks.
         g_across: dL/dV, packed as ``[blocks of out, in, 32]``, added to (empty: not wanted).
@@ -319,7 +321,7 @@ def backward(
         last = min(first + group, batch)
         for b in range(first, last):
             for t in range(steps - 1, -1, -1):
-                at = (t * batch + b) * neurons
+                at = t * step + b * sample
                 follows = t < steps - 1
                 if recurrent and follows:
                     for j in range(width):
@@ -345,9 +347,9 @@ def backward(
                     left = neurons - block * WIDTH
                     lane = at + block * WIDTH
                     full = left >= WIDTH
-                    lane_go = t * go_stride + b * neurons + block * WIDTH
-                    will_read(u, lane - batch * neurons)
-                    will_read(go, lane_go - go_stride)
+                    lane_go = t * go_step + b * go_sample + block * WIDTH
+                    will_read(u, lane - step)
+                    will_read(go, lane_go - go_step)
                     v = load(u, lane) if full else load_first(u, lane, left)
                     x = v - threshold
                     spike = choose_ge(x, zero, one, zero)
@@ -379,7 +381,7 @@ def backward(
                         store(g_k, block * WIDTH, load(g_k, block * WIDTH) + after * kept)
                     d = choose_inside(x, inside, height, zero) * d_spike + d
                     if has_gu:
-                        lane_gu = t * gu_stride + b * neurons + block * WIDTH
+                        lane_gu = t * gu_step + b * gu_sample + block * WIDTH
                         d = d + (load(gu, lane_gu) if full else load_first(gu, lane_gu, left))
                     store(carried, place, d)
                     if events:
@@ -404,80 +406,88 @@ def backward(
 
 
 @compiled
-def spikes_product(o: Any, weight: Any, bias: Any, out: Any, inputs: int, outputs: int, low: int, high: int) -> None:
-    """Write the weighted sums of the rows from ``low`` to ``high`` of spikes ``[rows, inputs]``.
+def spikes_product(
+    o: Any, weight: Any, bias: Any, out: Any, steps: int, batch: int, inputs: int, outputs: int, low: int, high: int
+) -> None:
+    """Write the weighted sums of a layer's spikes for the samples from ``low`` to ``high``.
 
     Arguments:
+        o: the spikes, ``[B, T, inputs]``.
         weight: packed.
         bias: filled up to whole blocks.
-        out: written, ``[rows, outputs]``.
+        out: written, ``[T, B, outputs]``.
     """
     one, zero = spread(out.dtype.type(1)), spread(out.dtype.type(0))
     no_values = out[:0]
     fired = np.zeros(inputs + WIDTH, np.int32)
-    for row in range(low, high):
-        count = 0
-        for first in range(0, inputs, WIDTH):
-            left = inputs - first
-            spike = load(o, row * inputs + first) if left >= WIDTH else load_first(o, row * inputs + first, left)
-            count = _list_bits(bits_ge(spike, one), first, fired, count)
-        for first in range(0, outputs, WIDTH):
-            total = _gather(load(bias, first), zero, weight, first * inputs, fired, no_values, 0, count)
-            place = row * outputs + first
-            # What is written past the end of a row is overwritten by the next, if that is ours; masks are slow.
-            if place + WIDTH <= high * outputs:
-                store(out, place, total)
-            else:
-                store_first(out, place, total, outputs - first)
+    for b in range(low, high):
+        for t in range(steps):
+            row = (b * steps + t) * inputs
+            count = 0
+            for first in range(0, inputs, WIDTH):
+                left = inputs - first
+                spike = load(o, row + first) if left >= WIDTH else load_first(o, row + first, left)
+                count = _list_bits(bits_ge(spike, one), first, fired, count)
+            for first in range(0, outputs, WIDTH):
+                total = _gather(load(bias, first), zero, weight, first * inputs, fired, no_values, 0, count)
+                place = (t * batch + b) * outputs + first
+                will_write(out, place + batch * outputs)
+                # What is written past a row's end is overwritten by the next samples, if they are ours; masks are slow.
+                if place + WIDTH <= (t * batch + high) * outputs:
+                    store(out, place, total)
+                else:
+                    store_first(out, place, total, outputs - first)
 
 
 @compiled
 def spikes_product_backward(
-    o: Any, g: Any, weight: Any, g_o: Any, g_weight: Any, g_bias: Any, inputs: int, outputs: int, low: int, high: int
-) -> None:
-    """Write dL/do of the rows from ``low`` to ``high``; add to dL/dW and dL/db.
+    o: Any, g: Any, weight: Any, g_o: Any, g_weight: Any, g_bias: Any, steps: int, batch: int, inputs: int,
+    outputs: int, low: int, high: int,
+) -> None:  # fmt: skip
+    """Write dL/do of the samples from ``low`` to ``high``; add to dL/dW and dL/db.
 
     Arguments:
-        o: the spikes, ``[rows, inputs]``.
-        g: dL/d(sums), ``[rows, outputs]``.
+        o: the spikes, ``[B, T, inputs]``.
+        g: dL/d(sums), ``[T, B, outputs]``.
         weight: as it is, ``[outputs, inputs]``.
-        g_o: written, ``[rows, inputs]`` (empty: not wanted).
+        g_o: written, ``[B, T, inputs]`` (empty: not wanted).
         g_weight: packed as ``[blocks of out, in, 32]``.
         g_bias: whole blocks.
     """
     one, zero = spread(g.dtype.type(1)), spread(g.dtype.type(0))
     fired = np.zeros(inputs + WIDTH, np.int32)
-    for row in range(low, high):
-        count = 0
-        for first in range(0, inputs, WIDTH):
-            left = inputs - first
-            place = row * inputs + first
-            spike = load(o, place) if left >= WIDTH else load_first(o, place, left)
-            count = _list_bits(bits_ge(spike, one), first, fired, count)
-            if g_o.shape[0] > 0:
-                even, odd = zero, zero
-                for c in range(0, outputs - 1, 2):
-                    a, b = c * inputs + first, (c + 1) * inputs + first
+    for b in range(low, high):
+        for t in range(steps):
+            row, row_g = (b * steps + t) * inputs, (t * batch + b) * outputs
+            count = 0
+            for first in range(0, inputs, WIDTH):
+                left = inputs - first
+                spike = load(o, row + first) if left >= WIDTH else load_first(o, row + first, left)
+                count = _list_bits(bits_ge(spike, one), first, fired, count)
+                if g_o.shape[0] > 0:
+                    even, odd = zero, zero
+                    for c in range(0, outputs - 1, 2):
+                        at, at_odd = c * inputs + first, (c + 1) * inputs + first
+                        if left >= WIDTH:
+                            even = fma(spread(g[row_g + c]), load(weight, at), even)
+                            odd = fma(spread(g[row_g + c + 1]), load(weight, at_odd), odd)
+                        else:
+                            even = fma(spread(g[row_g + c]), load_first(weight, at, left), even)
+                            odd = fma(spread(g[row_g + c + 1]), load_first(weight, at_odd, left), odd)
+                    if outputs % 2 == 1:
+                        at = (outputs - 1) * inputs + first
+                        w = load(weight, at) if left >= WIDTH else load_first(weight, at, left)
+                        even = fma(spread(g[row_g + outputs - 1]), w, even)
                     if left >= WIDTH:
-                        even = fma(spread(g[row * outputs + c]), load(weight, a), even)
-                        odd = fma(spread(g[row * outputs + c + 1]), load(weight, b), odd)
+                        store(g_o, row + first, even + odd)
                     else:
-                        even = fma(spread(g[row * outputs + c]), load_first(weight, a, left), even)
-                        odd = fma(spread(g[row * outputs + c + 1]), load_first(weight, b, left), odd)
-                if outputs % 2 == 1:
-                    c = outputs - 1
-                    a = c * inputs + first
-                    w = load(weight, a) if left >= WIDTH else load_first(weight, a, left)
-                    even = fma(spread(g[row * outputs + c]), w, even)
-                if left >= WIDTH:
-                    store(g_o, place, even + odd)
-                else:
-                    store_first(g_o, place, even + odd, left)
-        for first in range(0, outputs, WIDTH):
-            place = row * outputs + first
-            # Lanes past the end of the row hold the next one's, and add to neurons that there are not.
-            d = load(g, place) if place + WIDTH <= g.shape[0] else load_first(g, place, outputs - first)
-            store(g_bias, first, load(g_bias, first) + d)
-            for n in range(count):
-                to = first * inputs + fired[n] * WIDTH
-                store(g_weight, to, load(g_weight, to) + d)
+                        store_first(g_o, row + first, even + odd, left)
+            for first in range(0, outputs, WIDTH):
+                place = row_g + first
+                will_read(g, place + batch * outputs)
+                # Lanes past the end of the row hold the next one's, and add to neurons that there are not.
+                d = load(g, place) if place + WIDTH <= g.shape[0] else load_first(g, place, outputs - first)
+                store(g_bias, first, load(g_bias, first) + d)
+                for n in range(count):
+                    to = first * inputs + fired[n] * WIDTH
+                    store(g_weight, to, load(g_weight, to) + d)

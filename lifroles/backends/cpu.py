@@ -26,7 +26,9 @@ Only u is kept for it; o is found again from u. c(0), with V o(-1) in it, is pla
 states, which are mostly 0, cost the loops nothing.
 
 Where the input is a :class:`~lifroles.sparse.SparseSequence`, x(t) = W s(t) + b is summed over its events inside the
-loop and never written; dL/dW is summed over the same events while the g(t) of a few samples lie in cache.
+loop and never written; dL/dW is summed over the same events while the g(t) of a few samples lie in cache. There u and o
+lie in memory sample by sample, so that a loop's next step stands beside its last: o ``[T, B, N]`` is a view of
+``[B, T, N]``.
 
 What the loops do not cover goes to the reference, which gives the same numbers more slowly: a surrogate other than
 SpikingJelly's ``Rect`` in spiking mode, tensors that are not dense float32 or float64 tensors in main memory or whose
@@ -213,11 +215,11 @@ def spikes_product(o_seq: Tensor, weight: Tensor, bias: Tensor | None = None) ->
         bias: ``[C]`` or ``None``.
     """
     fits = o_seq.dim() == 3 and weight.dim() == 2 and weight.shape[1] == o_seq.shape[-1]
-    if not (fits and 0 < weight.shape[0] <= FEW and o_seq.numel() > 0 and _plain(o_seq, weight, bias)):
+    if not (fits and o_seq.numel() > 0 and _plain(o_seq, weight, bias)):
         return F.linear(o_seq, weight, bias)
     from lifroles.backends import _fused
 
-    return _fused.spikes_product(o_seq, weight, bias)
+    return (_fused.spikes_product if 0 < weight.shape[0] <= FEW else _fused.linear)(o_seq, weight, bias)
 
 
 def integrate(x_seq: Tensor, *, k_tau: float | Tensor) -> Tensor:
