@@ -7,13 +7,13 @@ from IPython.display import Markdown
 from lifroles import training
 from lifroles.accuracy import collect, mechanism, page, replay, words
 from lifroles.accuracy import study as study_module
-from lifroles.accuracy.study import DELAYS, TOY
 from lifroles.errors import StoreError
 from lifroles.figures import Display
 from lifroles.parameters import AccuracyParameters
 from lifroles.prose import NBSP
 from lifroles.spec import RunSpec
 from lifroles.store import Store
+from lifroles.study import DELAYS, SCALES
 from lifroles.variant import PAPER_VARIANTS
 
 
@@ -106,11 +106,11 @@ def test_the_smoke_profile_trains_what_the_store_lacks_and_says_so(tmp_path, mon
     found = collect(p, said.append, Store(tmp_path))
     own = [s for s in asked if s.benchmark == "xor" and "T" not in s.changes()]
     assert [(s.variant_name, s.seed, s.changes()) for s in own] == [
-        (v, 4, {**TOY["xor"], "epochs": 2}) for v in ("baseline", "recurrent")
+        (v, 4, {**SCALES["smoke"]["xor"].changes, "epochs": 2}) for v in ("baseline", "recurrent")
     ]
     assert {s.source for s in asked if s.benchmark == "mnist"} == {"mnist-5k"}
     assert [s.changes() | {"epochs": 2} for s in asked if "T" in s.changes()] == [
-        {**TOY["xor"], "epochs": 2, **setting} for setting in DELAYS
+        {**SCALES["smoke"]["xor"].changes, "epochs": 2, **setting} for setting in DELAYS
     ]
     assert sum("training for 2 epochs" in line for line in said) == len(asked) == 4 + len(DELAYS)
     assert len(found.records("xor")) == 2

@@ -11,7 +11,6 @@ from fake_runs import fake_record, fake_study_store
 
 from lifroles import cli, libraries, traces
 from lifroles.accuracy import collect, mechanism
-from lifroles.accuracy.study import DELAYS
 from lifroles.figures import accuracy as study_figures
 from lifroles.figures import command, show, svg
 from lifroles.figures import libraries as library_figures
@@ -20,6 +19,7 @@ from lifroles.figures.display import train_commands
 from lifroles.figures.style import COLOURS, INK, MARKERS, PAPER, SHORT, spread
 from lifroles.parameters import AccuracyParameters, LifNeuronParameters
 from lifroles.store import Store
+from lifroles.study import DELAYS
 from lifroles.variant import PAPER_VARIANTS, VARIANT_LABELS
 
 

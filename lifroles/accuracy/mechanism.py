@@ -7,9 +7,10 @@ from statistics import median
 from typing import Any
 
 from lifroles import benchmarks, prose
-from lifroles.accuracy.study import DELAY_EPOCHS, Delay, Study
+from lifroles.accuracy.study import Delay, Study
 from lifroles.accuracy.words import NOT_RUN, label, seeds_a_variant, title
 from lifroles.store import Record
+from lifroles.study import DELAY_EPOCHS
 
 SOLVED = 0.9
 """A pattern pair counts as solved from this accuracy on."""

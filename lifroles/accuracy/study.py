@@ -20,35 +20,9 @@ from lifroles.prose import counted, listed, percent
 from lifroles.spec import RunSpec
 from lifroles.statistics import Interval, mean_interval
 from lifroles.store import Record, Store
+from lifroles.study import DELAY_EPOCHS, DELAYS, SCALES
 
 Say = Callable[[str], None]
-
-SOURCES: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {"mnist": {"archive": "official", "smoke": "mnist-5k", "paper": "official"}}
-)
-"""The data source of each profile, for benchmarks that have several."""
-
-SEEDS: Mapping[str, Mapping[str, int]] = MappingProxyType(
-    {"smoke": {"xor": 1, "mnist": 1}, "paper": {"xor": 10, "mnist": 5}}
-)
-"""How many seeds a profile trains unless told otherwise."""
-
-TOY: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {"xor": {"epochs": 3, "iterations": 20, "test_samples": 1000}, "mnist": {"epochs": 3}}
-)
-"""The smoke profile's scale: what it changes in each protocol."""
-
-DELAYS: tuple[Mapping[str, Any], ...] = (
-    {"T": 100},
-    {"T": 150},
-    {"T": 200},
-    {"T": 150, "leak_init_low": 2.0, "leak_init_high": 6.0},
-    {"T": 150, "u_th": 0.25},
-    {"T": 150, "bias": False},
-)
-"""Longer delays of the XOR problem, and what might bring a silent layer back; each for ``DELAY_EPOCHS``."""
-
-DELAY_EPOCHS = 20
 
 
 @dataclass(frozen=True)
@@ -150,15 +124,14 @@ class Study:
 
 def source(p: AccuracyParameters, benchmark: str) -> str:
     """Return the data source that a benchmark's runs have under these parameters."""
-    own = SOURCES.get(benchmark)
-    if own is None:
-        return benchmarks.get(benchmark).default_source
-    return p.source or own[p.profile]
+    if len(benchmarks.get(benchmark).sources) > 1 and p.source is not None:
+        return p.source
+    return SCALES["smoke" if p.profile == "smoke" else "paper"][benchmark].source
 
 
 def scale(p: AccuracyParameters, benchmark: str) -> dict[str, Any]:
     """Return what these parameters change in a benchmark's protocol; nothing is the full protocol."""
-    changes = dict(TOY[benchmark]) if p.profile == "smoke" else {}
+    changes = {} if p.profile == "archive" else dict(SCALES[p.profile][benchmark].changes)
     if p.epochs is not None:
         changes["epochs"] = p.epochs
     return changes
@@ -189,7 +162,7 @@ def collect(p: AccuracyParameters, say: Say = print, store: Store | None = None)
     store = store or Store(runs_dir())
     cells = {}
     for benchmark in p.benchmarks:
-        seeds = p.seeds if p.seeds is not None else tuple(range(SEEDS[p.profile][benchmark]))
+        seeds = p.seeds if p.seeds is not None else tuple(range(SCALES[p.profile][benchmark].seeds))
         for variant in p.variants:
             specs = [
                 RunSpec.of(benchmark, variant, seed, source(p, benchmark), **scale(p, benchmark)) for seed in seeds
@@ -256,7 +229,7 @@ def _nothing(p: AccuracyParameters, records: Sequence[Record]) -> str:
 
 def _train(spec: RunSpec, store: Store, say: Say) -> Record:
     name = f"{spec.benchmark} {spec.variant_name} seed {spec.seed}"
-    if extra := {k: v for k, v in spec.changes().items() if k not in TOY[spec.benchmark]}:
+    if extra := {k: v for k, v in spec.changes().items() if k not in SCALES["smoke"][spec.benchmark].changes}:
         name += " (" + ", ".join(f"{k} = {v}" for k, v in extra.items()) + ")"
     if (found := store.get(spec)) is not None:
         say(f"{name}: in the store")

@@ -1,0 +1,180 @@
+"""The study as data: which runs, and later probes, each table and figure is made from, at which scale.
+
+Nothing here runs anything. :mod:`lifroles.reproduce` runs what is missing on this machine, ``workflow/Snakefile`` the
+same on a cluster, and the notebooks show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from lifroles import paper
+from lifroles.errors import SpecError
+from lifroles.spec import RunSpec
+from lifroles.variant import PAPER_VARIANTS, TABLE6_VARIANTS
+
+Profile = Literal["smoke", "paper"]
+
+
+def frozen(**values: Any) -> Mapping[str, Any]:
+    """Return a mapping that cannot be changed."""
+    return MappingProxyType(values)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a profile trains a benchmark: data source, number of seeds, and what it changes in the protocol."""
+
+    source: str
+    seeds: int
+    changes: Mapping[str, Any] = field(default_factory=frozen)
+
+
+SCALES: Mapping[Profile, Mapping[str, Scale]] = MappingProxyType(
+    {
+        "smoke": frozen(
+            xor=Scale("generated", 1, frozen(epochs=3, iterations=20, test_samples=1000)),
+            shd=Scale("speech", 1, frozen(epochs=2, dt=10.0, train_samples=400, test_samples=200)),
+            ssc=Scale("speech", 1, frozen(epochs=2, dt=10.0, train_samples=700, test_samples=350, valid_samples=350)),
+            nmnist=Scale("saccades-5k", 1, frozen(epochs=2, train_samples=1000, test_samples=500)),
+            dvs_gesture=Scale("gestures", 1, frozen(epochs=2, train_samples=220, test_samples=110)),
+            mnist=Scale("mnist-5k", 1, frozen(epochs=3)),
+            cifar10=Scale("shapes", 1, frozen(epochs=2, train_samples=2000, test_samples=500)),
+        ),
+        "paper": frozen(
+            xor=Scale("generated", 10),
+            shd=Scale("official", 5),
+            ssc=Scale("official", 3),
+            nmnist=Scale("official", 5),
+            dvs_gesture=Scale("official", 5),
+            mnist=Scale("official", 5),
+            # The fully connected network: the paper's ResNet-18 is not in the package yet.
+            cifar10=Scale("official", 3),
+        ),
+    }
+)
+"""What each profile does with each benchmark. ``paper`` changes nothing in a protocol."""
+
+DELAY_EPOCHS = 20
+
+DELAYS: tuple[Mapping[str, Any], ...] = (
+    frozen(T=100),
+    frozen(T=150),
+    frozen(T=200),
+    frozen(T=150, leak_init_low=2.0, leak_init_high=6.0),
+    frozen(T=150, u_th=0.25),
+    frozen(T=150, bias=False),
+)
+"""Longer delays of the XOR problem, and what might bring a silent layer back; each for ``DELAY_EPOCHS``."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Runs of one benchmark: every model with every seed.
+
+    Arguments:
+        benchmark: its name.
+        models: names of variants, or of networks without spikes.
+        changes: what differs from the benchmark's own protocol. At toy scale the profile's changes come on top.
+        seeds: how many; the profile's own number where ``None``.
+    """
+
+    benchmark: str
+    models: tuple[str, ...]
+    changes: Mapping[str, Any] = field(default_factory=frozen)
+    seeds: int | None = None
+
+    def specs(self, profile: Profile) -> list[RunSpec]:
+        """Return the runs at a profile's scale, all models of seed 0 first."""
+        scale = SCALES[profile][self.benchmark]
+        changes = {**self.changes, **scale.changes}
+        seeds = range(scale.seeds if self.seeds is None else min(self.seeds, scale.seeds))
+        return [RunSpec.of(self.benchmark, m, seed, scale.source, **changes) for seed in seeds for m in self.models]
+
+
+@dataclass(frozen=True)
+class Target:
+    """What can be asked for by name.
+
+    Arguments:
+        title: what it makes, in a few words.
+        trained: the runs behind it.
+        book: whether the book is built from them at the end.
+        profile: the only profile that it has, or ``None`` where it has both.
+    """
+
+    title: str
+    trained: tuple[Trained, ...]
+    book: bool = False
+    profile: Profile | None = None
+
+    def specs(self, profile: Profile) -> list[RunSpec]:
+        """Return its runs, each once, in the order in which they are worth having: low seeds first."""
+        specs = {spec.digest: spec for part in self.trained for spec in part.specs(profile)}
+        return sorted(specs.values(), key=lambda spec: spec.seed)
+
+
+_TABLE6 = tuple(
+    Trained(name, tuple(v for v in TABLE6_VARIANTS if paper.TABLE6[v][name] is not None))
+    for name in paper.TABLE6_BENCHMARKS
+)
+_PAGES = (
+    Trained("xor", tuple(PAPER_VARIANTS)),
+    Trained("mnist", tuple(PAPER_VARIANTS)),
+    *(Trained("xor", ("baseline",), {"epochs": DELAY_EPOCHS, **setting}, seeds=1) for setting in DELAYS),
+)
+"""What section 4.1's page shows."""
+
+_TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
+    table6=Target("accuracy of five variants on seven benchmarks", _TABLE6),
+    fig3=Target("training curves of five variants on SHD", (Trained("shd", TABLE6_VARIANTS),)),
+)
+
+TARGETS: Mapping[str, Target] = frozen(
+    **_TABLES_AND_FIGURES,
+    book=Target("the runs that the book's pages show, and the book", _PAGES, book=True),
+    smoke=Target("the book, everything trained at toy scale", _PAGES, book=True, profile="smoke"),
+    paper=Target(
+        "every table and figure, and the book, with the full protocol",
+        (*(part for target in _TABLES_AND_FIGURES.values() for part in target.trained), *_PAGES),
+        book=True,
+        profile="paper",
+    ),
+)
+"""Everything that ``lifroles reproduce`` and ``snakemake`` can be asked for, by name."""
+
+
+def get(name: str) -> Target:
+    """Return the target of this name.
+
+    Raises:
+        SpecError: there is none.
+    """
+    if name not in TARGETS:
+        raise SpecError(f"There is no target {name!r}: give one of {', '.join(TARGETS)}.")
+    return TARGETS[name]
+
+
+def profile_of(name: str, wanted: str | None) -> Profile:
+    """Return the profile of a target: ``wanted``, else its own, else ``paper``.
+
+    Raises:
+        SpecError: there is no such target or profile, or not together.
+    """
+    own = get(name).profile
+    for profile in get_args(Profile):
+        if profile == (wanted or own or "paper") and own in (None, profile):
+            return profile
+    raise SpecError(f"profile is {wanted!r}: {name} has {own or ' and '.join(get_args(Profile))}.")
+
+
+def preparations(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Return one run for each data set that several of the runs read and that is made or binned first."""
+    groups: dict[tuple[str, str], list[RunSpec]] = {}
+    for spec in specs:
+        if spec.source != "generated":
+            groups.setdefault((spec.source, spec.protocol.model_dump_json()), []).append(spec)
+    return [found[0] for found in groups.values() if len(found) > 1]

@@ -1,0 +1,65 @@
+"""The study as ``workflow/Snakefile`` reads it: plain data, with a command for every step."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any, get_args
+
+from lifroles import paths, reproduce, study
+from lifroles.durations import Durations
+from lifroles.spec import RunSpec
+from lifroles.study import Profile
+
+
+def rows() -> list[tuple[str, ...]]:
+    """Return name, title and numbers of runs of every target."""
+    profiles = get_args(Profile)
+    return [
+        (name, t.title, *(str(len(t.specs(p))) if t.profile in (None, p) else "–" for p in profiles))
+        for name, t in study.TARGETS.items()
+    ]
+
+
+def definition() -> dict[str, Any]:
+    """Return all targets, runs and data.
+
+    ``targets`` maps a name to ``runs`` (by profile, the names of runs) and ``book``. ``runs`` maps a name to its
+    ``command``, ``digest``, ``benchmark``, the ``data`` to be made ready before, its expected ``seconds`` or ``null``,
+    and whether it is ``stored``. ``data`` maps a name to its ``command``. ``store`` is the folder of runs.
+    """
+    store = reproduce.stores()
+    durations = Durations(store.all())
+    targets: dict[str, Any] = {}
+    specs: dict[str, RunSpec] = {}
+    data: dict[str, RunSpec] = {}
+    needs: dict[str, str] = {}
+    for name, target in study.TARGETS.items():
+        profiles = [p for p in get_args(Profile) if target.profile in (None, p)]
+        found = {p: target.specs(p) for p in profiles}
+        targets[name] = {"runs": {p: [s.path for s in found[p]] for p in profiles}, "book": target.book}
+        for spec in (spec for p in profiles for spec in found[p]):
+            specs[spec.path] = spec
+    for spec in study.preparations(specs.values()):
+        key = f"{spec.benchmark}-{spec.source}-{len(data)}"
+        data[key] = spec
+        needs |= {
+            path: key
+            for path, other in specs.items()
+            if other.protocol == spec.protocol and other.source == spec.source
+        }
+    return {
+        "store": str(paths.runs_dir().resolve()),
+        "targets": targets,
+        "runs": {
+            path: {
+                "command": shlex.join(reproduce.train_command(spec)[1:]),
+                "digest": spec.digest,
+                "benchmark": spec.benchmark,
+                "data": needs.get(path),
+                "seconds": durations.expect(spec).seconds,
+                "stored": store.get(spec, weights=True) is not None,
+            }
+            for path, spec in specs.items()
+        },
+        "data": {key: {"command": shlex.join(reproduce.prepare_command(spec)[1:])} for key, spec in data.items()},
+    }
