@@ -10,9 +10,9 @@ from rich.console import Console
 
 from lifroles import __version__
 from lifroles.cli_data import data_app, show_benchmarks
-from lifroles.cli_runs import parse_settings, runs_app, train
-from lifroles.cli_probes import probe
+from lifroles.cli_runs import runs_app
 from lifroles.cli_study import reproduce, show_study
+from lifroles.cli_train import parse_settings, train
 from lifroles.errors import LifrolesError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
@@ -22,7 +22,6 @@ app.add_typer(book_app, name="book")
 app.add_typer(data_app, name="data")
 app.command("benchmarks")(show_benchmarks)
 app.command("train")(train)
-app.command("probe")(probe)
 app.command("study")(show_study)
 app.command("reproduce")(reproduce)
 

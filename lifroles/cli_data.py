@@ -33,7 +33,8 @@ def _chosen(names: list[str] | None) -> list[DataSet]:
     return [registry.get(name) for name in dict.fromkeys(names or registry.DATASETS)]
 
 
-def _bytes(number: int) -> str:
+def bytes_in_words(number: int) -> str:
+    """Return a size as a person says it."""
     for unit, one in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
         if number >= one:
             return f"{number / one:.1f} {unit}"
@@ -86,8 +87,8 @@ def data_list(names: Names = None) -> None:
         state = next(iter(states.values())) if same else ", ".join(f"{name}: {what}" for name, what in states.items())
         size = status.size(dataset)
         rows.append(
-            (dataset.name, dataset.title, state, _bytes(size) if size else "–", str(dataset.path()), dataset.licence,
-             dataset.citation)
+            (dataset.name, dataset.title, state, bytes_in_words(size) if size else "–", str(dataset.path()),
+             dataset.licence, dataset.citation)
         )  # fmt: skip
     print_rows(("name", "data set", "here", "size", "folder", "licence", "cite"), rows)
 

@@ -51,3 +51,18 @@ def only_one(place: Path, waiting: Callable[[], None] = lambda: None) -> Generat
     finally:
         if handle >= 0:
             os.close(handle)
+
+
+def is_held(place: Path) -> bool:
+    """Tell whether another process has the lock of this file now."""
+    try:
+        handle = os.open(place, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False

@@ -64,6 +64,19 @@ class Record:
         return len(self.history["test_accuracy"])
 
     @property
+    def fields(self) -> dict[str, object]:
+        """What a run can be looked for by: its spec's fields, those of variant and protocol among them, and status."""
+        spec = self.spec.model_dump(mode="json")
+        return {
+            **spec["protocol"],
+            **spec["variant"],
+            **{name: spec[name] for name in ("benchmark", "seed", "source")},
+            "variant": self.variant_name,
+            "digest": self.spec.digest,
+            "status": self.status,
+        }
+
+    @property
     def has_weights(self) -> bool:
         """Whether the trained weights are at hand; not so for archived runs, and for those that failed."""
         return self.weights is not None or (self.path is not None and (self.path / WEIGHTS).is_file())
@@ -116,6 +129,11 @@ class Store:
         """Return the folder that a run is written to."""
         return self.roots[0] / spec.path
 
+    def is_unfinished(self, spec: RunSpec) -> bool:
+        """Tell whether a process that has written this run was killed before it had cleared up."""
+        place = self.place(spec)
+        return (place / DONE).is_file() and next(place.parent.glob(f".{place.name}.*"), None) is not None
+
     @contextmanager
     def claim(self, spec: RunSpec, waiting: Callable[[], None] = lambda: None) -> Generator[Path]:
         """Keep other processes from making a run, and yield the folder for what it needs until it is written.
@@ -159,7 +177,8 @@ class Store:
             ) from error
         return place
 
-    def _places(self) -> Iterator[Path]:
+    def places(self) -> Iterator[Path]:
+        """Yield the directory of every run, in every folder, without reading it."""
         for root in self.roots:
             for done in sorted(root.glob(f"*/*/*/{DONE}")):
                 if not done.parent.name.startswith("."):
@@ -206,7 +225,7 @@ class Store:
             StoreError: one of them is damaged.
         """
         found: dict[str, Record] = {}
-        for place in self._places():
+        for place in self.places():
             record = read(place)
             found.setdefault(record.spec.digest, record)
         return sorted(found.values(), key=lambda r: (r.spec.benchmark, r.variant_name, r.seed, r.spec.digest))
@@ -214,9 +233,8 @@ class Store:
     def find(self, **wanted: object) -> list[Record]:
         """Return the runs whose fields equal ``wanted``.
 
-        A name is looked for among ``benchmark``, ``variant`` (the paper's name, or a
-        :class:`~lifroles.variant.Variant`), ``seed``, ``source``, ``status`` and the protocol's fields. A list
-        or tuple of values means any of them.
+        The names are those of :attr:`Record.fields`, and ``variant`` may also be a
+        :class:`~lifroles.variant.Variant`. A list or tuple of values means any of them.
         """
         return [record for record in self.all() if all(_matches(record, k, v) for k, v in wanted.items())]
 
@@ -224,12 +242,10 @@ class Store:
 def _matches(record: Record, name: str, wanted: object) -> bool:
     if isinstance(wanted, list | tuple):
         return any(_matches(record, name, one) for one in wanted)
-    if name == "variant":
-        return wanted in (record.variant_name, record.spec.variant)
-    for holder in (record, record.spec, record.spec.protocol):
-        if hasattr(holder, name):
-            return getattr(holder, name) == wanted
-    return False
+    fields = record.fields
+    if name not in fields:
+        return False
+    return wanted == fields[name] or (name == "variant" and wanted == record.spec.variant)
 
 
 def read(place: Path) -> Record:

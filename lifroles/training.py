@@ -145,21 +145,20 @@ def run(
         StoreError: the stored run is damaged, or the new one cannot be written.
     """
     found = store.get(spec, weights=weights)
-    if found is not None:
+    if found is not None and not store.is_unfinished(spec):
         return found
     _place(device, backend)
     with store.claim(spec, waiting) as workshop:
-        found = store.get(spec, weights=weights)
-        if found is not None:
-            return found
-        if store.place(spec).exists():
-            raise StoreError(
-                f"{store.place(spec)} is there without {'its weights' if weights else 'being whole'}: delete it and "
-                "run it again."
-            )
         checkpoints = Checkpoints(workshop)
-        record = train(spec, progress=progress, backend=backend, device=device, checkpoints=checkpoints)
-        record = replace(record, path=store.write(record), weights=None)
+        record = store.get(spec, weights=weights)
+        if record is None:
+            if store.place(spec).exists():
+                raise StoreError(
+                    f"{store.place(spec)} is there without {'its weights' if weights else 'being whole'}: delete it "
+                    "and run it again."
+                )
+            record = train(spec, progress=progress, backend=backend, device=device, checkpoints=checkpoints)
+            record = replace(record, path=store.write(record), weights=None)
         checkpoints.clear()
         return record
 
