@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from lifroles.benchmarks import BENCHMARKS, Benchmark
+from lifroles.benchmarks.base import Kind
+from lifroles.data import registry
 from lifroles.tables import Table
+
+TABLES: Mapping[Kind, str] = {"temporal": "Table 1", "spatial": "Table 2", "spatio-temporal": "Table 3"}
+
+PUBLISHED = ("published", "part of it", "altered")
+SOURCES: Mapping[str, tuple[str, str]] = {
+    "generated": ("drawn", "drawn from random numbers when it is asked for, as the task defines it"),
+    "official": ("published", "the publishers' own files, told by their checksums"),
+    "tonic": ("published", "the 1,077 and 264 recordings that the package tonic distributes"),
+    "regenerated": ("altered", "the real recordings of SHD, turned into spikes again with the published model"),
+    "subset": ("part of it", "960 and 100 of the published recordings, unchanged"),
+    "jpeg": ("altered", "the published images after lossy compression"),
+    "mnist-5k": ("part of it", "4,000 and 1,000 of the training images, which a Python package brings along"),
+    "speech": ("stand-in", "words of synthetic voices, heard by the model that made the published set"),
+    "saccades": ("stand-in", "all 70,000 images of MNIST, moved before a simulated event camera"),
+    "saccades-5k": ("stand-in", "the same of the 5,000 images that need no download"),
+    "gestures": ("stand-in", "a drawn person before a simulated event camera"),
+    "shapes": ("stand-in", "drawn shapes, which show that the pipeline runs and nothing else"),
+    "local": ("your own", "any other files in the publishers' format"),
+}
+"""What the sources are: their kind, and in words."""
 
 
 def marked(benchmark: Benchmark, text: str) -> str:
@@ -19,26 +42,48 @@ def _samples(benchmark: Benchmark) -> str:
     return parts if len(facts.samples) == 1 else f"{sum(facts.samples.values()):,} ({parts})"
 
 
-def data_table() -> Table:
-    """Return Tables 1 to 3: what each data set is. What the paper has otherwise stands below its row."""
+def data_table(kind: Kind | None = None) -> Table:
+    """Return what each data set is: Tables 1 to 3 in one, or those of one kind as the paper has them.
+
+    What the paper has otherwise stands below its row.
+    """
+    chosen = [b for b in BENCHMARKS.values() if kind in (None, b.facts.kind)]
+    notes = [b.facts.corrected for b in chosen]
     rows = [
-        (
-            marked(b, b.title),
-            b.name,
-            f"{b.facts.kind} ({b.facts.place})",
-            _samples(b),
-            str(round(1 / b.chance)),
-            f"{b.chance:.2%}",
-            b.facts.size,
-            b.facts.origin,
-            b.facts.form,
-            ", ".join(b.sources),
-        )
-        for b in BENCHMARKS.values()
+        {
+            "Benchmark": marked(b, b.title),
+            "Name": b.name,
+            "Kind": f"{b.facts.kind} ({b.facts.place})",
+            "Samples": _samples(b),
+            "Classes": str(round(1 / b.chance)),
+            "Chance": f"{b.chance:.2%}",
+            "One sample": b.facts.size,
+            "Origin": b.facts.origin,
+            "Format": b.facts.form,
+            "Sources": ", ".join(b.sources),
+        }
+        for b in chosen
     ]
-    columns = ("Benchmark", "Name", "Kind", "Samples", "Classes", "Chance", "One sample", "Origin", "Format", "Sources")
-    notes = [b.facts.corrected for b in BENCHMARKS.values()]
-    return Table("The data sets (Tables 1 to 3; * differs from the paper, see below the row)", columns, rows, notes)
+    if kind is None:
+        caption = "The data sets (Tables 1 to 3; * differs from the paper, see below the row)"
+        columns = tuple(rows[0])
+    else:
+        caption = f"{kind.capitalize()} data ({TABLES[kind]}; * differs from the paper, see below the row)"
+        columns = ("Benchmark", "Samples", "Classes", "One sample", "Origin", "Format")
+    return Table(caption, columns, [tuple(row[column] for column in columns) for row in rows], notes)
+
+
+def source_table() -> Table:
+    """Return which data each benchmark can be trained on, and what they are."""
+    rows = []
+    for b in BENCHMARKS.values():
+        terms = registry.DATASETS[b.name].licence if b.name in registry.DATASETS else "–"
+        for source in b.sources:
+            kind, what = SOURCES[source]
+            name = f"{source} (default)" if source == b.default_source else source
+            rows.append((b.title, name, kind, what, terms if kind in PUBLISHED else "–"))
+    caption = "What each benchmark can be trained on; a record says which it was"
+    return Table(caption, ("Benchmark", "Source", "Kind", "What it is", "Licence"), rows)
 
 
 def network_table() -> Table:

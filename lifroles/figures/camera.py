@@ -24,7 +24,7 @@ REAL, STANDIN = INK, COLOURS["no_reset"]
 Array = np.ndarray[Any, Any]
 
 
-def _squares(where: Array) -> Path:
+def squares(where: Array) -> Path:
     """Return the pixels that are set ``[rows, columns]`` as one path; neighbours in a row are one rectangle."""
     edges = np.diff(np.pad(where.astype(np.int8), ((0, 0), (1, 1))), axis=1)
     # Every beginning of a run has its end in the same row, and both come in the same order.
@@ -34,18 +34,26 @@ def _squares(where: Array) -> Path:
     return Path(corners, codes)
 
 
-def _picture(ax: Axes, events: Events, low: float, high: float, side: int, pool: int) -> None:
-    """Draw the events of one stretch of time: the polarity that a pixel had more of."""
+def net(events: Events, low: float, high: float, side: int, pool: int = 1) -> Array:
+    """Return which polarity each pixel had more of in a stretch of time, ms: ``[side / pool, side / pool]``, int8.
+
+    1: ON, or as many of both; -1: OFF; 0: no event.
+    """
     inside = (events.t >= 1000 * low) & (events.t < 1000 * high)
     total = np.zeros((side // pool, side // pool), np.int64)
     place = events.y[inside] // pool, events.x[inside] // pool
     np.add.at(total, place, np.where(events.p[inside], 1, -1))
-    any_event = np.zeros(total.shape, bool)
-    any_event[place] = True
-    for shown, c in ((any_event & (total >= 0), ON), (any_event & (total < 0), OFF)):
-        ax.add_patch(PathPatch(_squares(shown), facecolor=c, linewidth=0))
-    ax.set_xlim(-0.5, total.shape[1] - 0.5)
-    ax.set_ylim(total.shape[0] - 0.5, -0.5)
+    sign = np.zeros(total.shape, np.int8)
+    sign[place] = np.where(total[place] >= 0, 1, -1)
+    return sign
+
+
+def draw_net(ax: Axes, sign: Array) -> None:
+    """Draw what :func:`net` returns."""
+    for shown, c in ((sign > 0, ON), (sign < 0, OFF)):
+        ax.add_patch(PathPatch(squares(shown), facecolor=c, linewidth=0))
+    ax.set_xlim(-0.5, sign.shape[1] - 0.5)
+    ax.set_ylim(sign.shape[0] - 0.5, -0.5)
     ax.set_aspect("equal")
     ax.set_xticks([])
     ax.set_yticks([])
@@ -77,7 +85,7 @@ def frames(
         for row, (name, events) in enumerate(recordings.items()):
             for column, (low, high) in enumerate(windows):
                 ax = axes[row * len(windows) + column]
-                _picture(ax, events, low, high, side, pool)
+                draw_net(ax, net(events, low, high, side, pool))
                 if column == 0:
                     ax.set_title(name, fontsize=10)
                 if row == len(recordings) - 1:

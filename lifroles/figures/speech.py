@@ -66,15 +66,28 @@ def word(picture: Picture) -> Figure:
         rate = _averaged(heard.release - heard.release[:, :1], COLUMNS, pool)
         _image(release, np.sqrt(rate.clip(0) / rate.max()), SOUND, seconds)
         release.set_title("hair cells: release above rest, square root")
-        _image(spikes, _raster(heard.times, heard.units, channels, seconds), SPIKES, seconds)
+        draw_raster(spikes, heard.times, heard.units, channels, seconds)
         spikes.set_title(f"bushy cells: {len(heard.times):,} spikes")
         spikes.set_xlabel("time (s)")
-        for ax in axes[1:]:
-            rows = channels // pool if ax is not spikes else channels
-            ax.set_yticks([0, rows], ["0", str(channels)])
+        for ax in (membrane, release):
+            ax.set_yticks([0, channels // pool], ["0", str(channels)])
             ax.set_ylabel("channel")
         sound.set_xlim(0, seconds)
         return fig
+
+
+def draw_raster(ax: Axes, times: Array, units: Array, channels: int, seconds: float) -> None:
+    """Draw spikes over time, the first channel on top.
+
+    Arguments:
+        times: of the spikes, s.
+        units: their channels.
+        channels: how many there are.
+        seconds: length of what is drawn.
+    """
+    _image(ax, _raster(times, units, channels, seconds), SPIKES, seconds)
+    ax.set_yticks([0, channels], ["0", str(channels)])
+    ax.set_ylabel("channel")
 
 
 def _raster(times: Array, units: Array, channels: int, seconds: float) -> Array:

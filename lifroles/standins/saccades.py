@@ -119,6 +119,11 @@ def sensor(seed: int = 0) -> Sensor:
     return Sensor(CAMERA, (SIDE, SIDE), np.random.SeedSequence(seed, spawn_key=(_SENSOR,)))
 
 
+def sample_seed(seed: int, split: str, index: int) -> np.random.SeedSequence:
+    """Return what a set's recording is drawn from: image ``index`` (from 0) of ``Train`` or ``Test``."""
+    return np.random.SeedSequence(seed, spawn_key=(_SAMPLE, ("Train", "Test").index(split), index))
+
+
 def record(
     image: Array,
     seed: int | np.random.SeedSequence | np.random.Generator,
@@ -247,12 +252,11 @@ def write(
         "camera": asdict(CAMERA), "scene": asdict(SCENE),
     }  # fmt: skip
     splits = []
-    for which, (split, (pixels, labels)) in enumerate((("Train", data.train), ("Test", data.test))):
+    for split, (pixels, labels) in (("Train", data.train), ("Test", data.test)):
         images = pixels.numpy().reshape(-1, DIGIT, DIGIT)
 
-        def make(i: int, which: int = which, images: Array = images) -> Events:
-            own = np.random.SeedSequence(seed, spawn_key=(_SAMPLE, which, i))
-            return record(images[i], own, camera=sensor(seed))
+        def make(i: int, split: str = split, images: Array = images) -> Events:
+            return record(images[i], sample_seed(seed, split, i), camera=sensor(seed))
 
         names = [f"{split}/{label}/{i + 1:05d}.bin" for i, label in enumerate(labels.tolist())]
         splits.append(Split(split, names, make, origin))
