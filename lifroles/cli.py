@@ -10,6 +10,7 @@ from rich.console import Console
 
 from lifroles import __version__
 from lifroles.cli_data import data_app, show_benchmarks
+from lifroles.cli_probes import probe
 from lifroles.cli_runs import runs_app
 from lifroles.cli_study import reproduce, show_study
 from lifroles.cli_train import parse_settings, train
@@ -22,6 +23,7 @@ app.add_typer(book_app, name="book")
 app.add_typer(data_app, name="data")
 app.command("benchmarks")(show_benchmarks)
 app.command("train")(train)
+app.command("probe")(probe)
 app.command("study")(show_study)
 app.command("reproduce")(reproduce)
 

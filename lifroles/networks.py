@@ -122,14 +122,36 @@ class SpikingMLP(nn.Module):
     def forward(self, x_seq: Tensor | SparseSequence) -> Activity:
         """Run ``[T, B, N]`` from the resting state u = o = 0."""
         functional.reset_net(self)
+        first = self.linears[0]
+        assert isinstance(first, nn.Linear)
+        return self._above(_through(first, self.nodes[0], x_seq, False))
+
+    def current(self, x_seq: Tensor | SparseSequence) -> Tensor:
+        """Return the first layer's input current ``[T, B, H]`` for the input ``[T, B, N]``."""
+        first = self.linears[0]
+        assert isinstance(first, nn.Linear)
+        if isinstance(x_seq, Tensor):
+            return first(x_seq)
+        return drive.product(getattr(self.nodes[0], "_kernels", None), x_seq, first.weight, first.bias)
+
+    def from_current(self, current: Tensor) -> Activity:
+        """Run from the resting state, given what :meth:`current` returns."""
+        functional.reset_net(self)
+        return self._above(self.nodes[0](current))
+
+    def from_hidden(self, h: Tensor) -> Activity:
+        """Run the layers above the first from the resting state, given its output ``[T, B, H]``."""
+        functional.reset_net(self)
+        return self._above(h)
+
+    def _above(self, h: Tensor) -> Activity:
         spikes: dict[str, Tensor] = {}
-        h = x_seq
-        for name, linear, node in zip(self.layer_names(), self.linears, self.nodes, strict=True):
+        for i, (name, linear, node) in enumerate(zip(self.layer_names(), self.linears, self.nodes, strict=True)):
             assert isinstance(linear, nn.Linear)
-            h = _through(linear, node, h, bool(spikes))
+            if i > 0:
+                h = _through(linear, node, h, bool(spikes))
             if isinstance(node, VariantLIF):
                 spikes[name] = h
-        assert isinstance(h, Tensor)
         return Activity(h.mean(0) if self.readout == "rate" else h, spikes)
 
     @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from lifroles.baselines import Baseline
 from lifroles.networks import Activity
 from lifroles.neuron import OnBackend
 from lifroles.sparse import SparseSequence
+
+State = tuple[Tensor, ...]
+"""What a cell carries from step to step: h, or h and c, each ``[B, H]``."""
 
 CELLS: dict[str, Any] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 
@@ -41,58 +45,80 @@ class RecurrentNetwork(OnBackend):
         self.classifier = nn.Linear(hidden, classes, bias=bias)
         self._choose(backend)
 
+    def current(self, x_seq: Tensor | SparseSequence) -> Tensor:
+        """Return the weighted sum of the input ``[T, B, N]`` that goes into every gate, ``[T, B, gates · H]``."""
+        weight, bias = self._weights("ih")
+        if isinstance(x_seq, Tensor):
+            return F.linear(x_seq, weight, bias)
+        return drive.product(self._kernels, x_seq, weight, bias)
+
+    def states(self, current: Tensor) -> list[State]:
+        """Return what the layer holds after every step, from the state 0: its output h, for the LSTM also its cell c.
+
+        Arguments:
+            current: what :meth:`current` returns.
+        """
+        step = STEPS[self.baseline.cell]
+        rest = current.new_zeros(current.shape[1], self.cell.hidden_size)
+        state: State = (rest, rest) if self.baseline.cell == "lstm" else (rest,)
+        weights = self._weights("hh")
+        states = []
+        for x in current.unbind(0):
+            state = step(x, state, *weights)
+            states.append(state)
+        return states
+
     def hidden(self, x_seq: Tensor | SparseSequence) -> Tensor:
-        """Return the recurrent layer's outputs ``[T, B, H]`` for ``[T, B, N]``, from the state 0."""
+        """Return the recurrent layer's outputs ``[T, B, H]`` for ``[T, B, N]``."""
+        # torch's own layer is the faster one where the input is dense anyway.
         if isinstance(x_seq, Tensor):
             return self.cell(x_seq)[0]
-        cell: Any = self.cell
-        bias = cell.bias_ih_l0 if cell.bias else None
-        x = drive.product(self._kernels, x_seq, cell.weight_ih_l0, bias)
-        rest = x.new_zeros(x.shape[1], cell.hidden_size)
-        return _STEPS[self.baseline.cell](x, rest, cell.weight_hh_l0, cell.bias_hh_l0 if cell.bias else None)
+        return torch.stack([state[0] for state in self.states(self.current(x_seq))])
+
+    def from_current(self, current: Tensor) -> Activity:
+        """Run from the state 0, given what :meth:`current` returns."""
+        return Activity(self.read(torch.stack([state[0] for state in self.states(current)])), {})
+
+    def read(self, h: Tensor) -> Tensor:
+        """Return the class layer's output ``[B, C]`` for the recurrent layer's ``[T, B, H]``."""
+        # The class layer is linear: its mean over time is its output for the mean.
+        return self.classifier(h[-1] if self.baseline.reading == "last" else h.mean(0))
 
     def forward(self, x_seq: Tensor | SparseSequence) -> Activity:
         """Return the class layer's output ``[B, C]``, at the last step or as a mean; there are no spikes."""
-        h = self.hidden(x_seq)
-        # The class layer is linear: its mean over time is its output for the mean.
-        return Activity(self.classifier(h[-1] if self.baseline.reading == "last" else h.mean(0)), {})
+        return Activity(self.read(self.hidden(x_seq)), {})
 
     def learned_leaks(self) -> dict[str, list[float]]:
         """Return nothing: there is no leak."""
         return {}
 
+    def _weights(self, which: str) -> tuple[Tensor, Tensor | None]:
+        cell: Any = self.cell
+        bias = getattr(cell, f"bias_{which}_l0") if cell.bias else None
+        return getattr(cell, f"weight_{which}_l0"), bias
 
-def _rnn(x: Tensor, h: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+
+def _rnn(x: Tensor, state: State, v: Tensor, bias: Tensor | None) -> State:
     """h(t) = tanh(x(t) + V h(t-1) + b)."""
-    outputs = []
-    for current in x.unbind(0):
-        h = torch.tanh(current + F.linear(h, v, bias))
-        outputs.append(h)
-    return torch.stack(outputs)
+    return (torch.tanh(x + F.linear(state[0], v, bias)),)
 
 
-def _gru(x: Tensor, h: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+def _gru(x: Tensor, state: State, v: Tensor, bias: Tensor | None) -> State:
     """With y = V h(t-1) + b: r, z = σ(x + y), n = tanh(x + r · y), h(t) = (1 - z) · n + z · h(t-1)."""
-    outputs = []
-    for current in x.unbind(0):
-        xr, xz, xn = current.chunk(3, -1)
-        yr, yz, yn = F.linear(h, v, bias).chunk(3, -1)
-        new = torch.tanh(xn + torch.sigmoid(xr + yr) * yn)
-        h = torch.lerp(new, h, torch.sigmoid(xz + yz))
-        outputs.append(h)
-    return torch.stack(outputs)
+    h = state[0]
+    xr, xz, xn = x.chunk(3, -1)
+    yr, yz, yn = F.linear(h, v, bias).chunk(3, -1)
+    new = torch.tanh(xn + torch.sigmoid(xr + yr) * yn)
+    return (torch.lerp(new, h, torch.sigmoid(xz + yz)),)
 
 
-def _lstm(x: Tensor, h: Tensor, v: Tensor, bias: Tensor | None) -> Tensor:
+def _lstm(x: Tensor, state: State, v: Tensor, bias: Tensor | None) -> State:
     """With y = x(t) + V h(t-1) + b: i, f, o = σ(y), c(t) = f · c(t-1) + i · tanh(y), h(t) = o · tanh(c(t))."""
-    c = torch.zeros_like(h)
-    outputs = []
-    for current in x.unbind(0):
-        i, f, g, o = (current + F.linear(h, v, bias)).chunk(4, -1)
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        h = torch.sigmoid(o) * torch.tanh(c)
-        outputs.append(h)
-    return torch.stack(outputs)
+    h, c = state
+    i, f, g, o = (x + F.linear(h, v, bias)).chunk(4, -1)
+    c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+    return torch.sigmoid(o) * torch.tanh(c), c
 
 
-_STEPS = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
+STEPS: dict[str, Callable[[Tensor, State, Tensor, Tensor | None], State]] = {"rnn": _rnn, "gru": _gru, "lstm": _lstm}
+"""One step of each cell: what :meth:`RecurrentNetwork.current` gives, the state, V and its bias; to the next state."""

@@ -60,7 +60,7 @@ def test_a_baseline_that_cannot_be_is_refused_in_one_sentence():
         RunSpec.of("mnist", "lstm")
     with pytest.raises(SpecError, match=r"mnist: lstm is not compared on this benchmark\.$"):
         RunSpec.of("mnist", Baseline("lstm"))
-    with pytest.raises(SpecError, match="one of .*no_reset.*, lstm"):
+    with pytest.raises(SpecError, match=r"one of .*no_reset.*, lstm"):
         RunSpec.of("nmnist", "lstn")
 
 

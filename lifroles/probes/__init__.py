@@ -1,0 +1,60 @@
+"""Questions asked of a trained run: one module a question, each a pure function of the run and its parameters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import torch
+
+from lifroles import provenance
+from lifroles.errors import SpecError, StoreError
+from lifroles.probes import attack, corruption, features, gradients, landscape, resolution
+from lifroles.probes.record import Findings, Probe, ProbeRecord, ProbeSpec, choose, find, read, write
+from lifroles.store import Record
+
+PROBES: Mapping[str, Probe] = MappingProxyType(
+    {one.PROBE.name: one.PROBE for one in (resolution, gradients, landscape, features, attack, corruption)}
+)
+
+
+def get(name: str) -> Probe:
+    """Return the probe of this name.
+
+    Raises:
+        SpecError: there is none.
+    """
+    if name not in PROBES:
+        raise SpecError(f"probe is {name!r}: give one of {', '.join(PROBES)}.")
+    return PROBES[name]
+
+
+def ask(probe: Probe, run: Record, **changes: object) -> ProbeRecord:
+    """Return a probe's record of a run: from beside the run, else measured now and written there.
+
+    Arguments:
+        probe: the question.
+        run: a run that was read from a store, with its weights if the record is not yet there.
+        changes: parameters that are not the probe's own.
+
+    Raises:
+        SpecError: a parameter cannot be, or the probe does not cover this run.
+        StoreError: the run has no weights, or the record cannot be written.
+        DataError: data that the probe needs are missing.
+    """
+    spec = ProbeSpec.of(probe, run.spec, **changes)
+    if run.path is None:
+        raise StoreError(f"The run {run.spec.path} lies in no store: train it with `{run.spec.command()}`.")
+    if (run.path / spec.path / "DONE").is_file():
+        return read(run.path / spec.path)
+    network = run.load_network()
+    origin = provenance.describe(threads=torch.get_num_threads(), device="cpu", backend="auto")
+    start = time.perf_counter()
+    found = probe.measure(run.spec, network, choose(probe, changes))
+    origin["wall_seconds"] = round(time.perf_counter() - start, 3)
+    origin["weights_sha256"] = run.final.get("weights_sha256")
+    return write(run.path, spec, found, origin)
+
+
+__all__ = ["PROBES", "Findings", "Probe", "ProbeRecord", "ProbeSpec", "ask", "choose", "find", "get", "read", "write"]
