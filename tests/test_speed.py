@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from benchmarks.kernels import __main__ as command_line
-from benchmarks.kernels import floor, measure, run
+from benchmarks.kernels import floor, inside, measure, run
 from benchmarks.kernels.candidates import LAYER_CANDIDATES, NETWORK_CANDIDATES, OURS, PEERS, Inputs, Loop, Training
 from benchmarks.kernels.workloads import NETWORKS, Layer, Network, layers, shrunk
 from lifroles import speed
@@ -77,9 +77,7 @@ def test_all_candidates_compute_the_same_layer() -> None:
 
 def test_the_inputs_are_one_input_in_three_forms() -> None:
     inputs = Inputs(replace(NETS["shd"], steps=6, batch=3))
-    rows, columns = (part.to_dense() for part in inputs.csr)
-    assert torch.equal(rows, inputs.dense.flatten(0, 1))
-    assert torch.equal(columns, rows.t())
+    assert torch.equal(inputs.csr.to_dense(), inputs.dense.flatten(0, 1))
     assert torch.equal(inputs.events.dense(), inputs.dense)
     assert inputs.events.density == pytest.approx(0.03, rel=0.1)
 
@@ -296,6 +294,46 @@ def test_the_page_can_be_made_from_the_archived_record() -> None:
         assert "nan" not in say(kept)
     assert {name for group in kept["groups"].values() for name in group} == {"what", "provenance", "rates", "found"}
     assert "host" not in json.dumps(kept).lower()
+
+
+def test_the_goals_are_met_or_not(record: dict[str, Any]) -> None:
+    rows = {goal: cells for goal, *cells in tables.goals_table(record).rows}
+    # the network: 5 times the fastest other, twice the floor, 0.4 of its memory; layers: 12 times, 3 times the floor
+    assert rows["ten times as fast as the fastest other"] == ["5.0×: no", "9 of 9 sizes: yes"]
+    assert rows["at least five times"] == ["5.0×: yes", "9 of 9 sizes: yes"]
+    assert rows["at most twice the floor"] == ["2.0×: yes", "0 of 9 sizes: no"]
+    assert rows["at most half the memory of the fastest other (neurons: of the most sparing)"] == [
+        "0.40: yes", "0.33: yes"
+    ]  # fmt: skip
+    assert rows["cost proportional to T, B and N"] == ["", "powers 1.00, 1.50 and 1.00: no"]
+
+
+def test_the_profile_and_the_densities_are_shown(record: dict[str, Any]) -> None:
+    parts = {"one": 0.003, "the rest": 0.001}
+    by_density = [{"density": 0.05, "events": candidate(0.002), "matrix": candidate(0.004)}]
+    record["groups"]["g"] = {
+        "found": {
+            "profiles": [{"title": "Net", "total": 0.004, "parts": parts}],
+            "densities": [{"title": "4 inputs", "densities": by_density}],
+        }
+    }
+    rows = tables.profile_table(record).rows
+    assert rows == [
+        ("one", f"3.00{NBSP}ms (75{NBSP}%)"),
+        ("the rest", f"1.00{NBSP}ms (25{NBSP}%)"),
+        ("all", f"4.00{NBSP}ms"),
+    ]
+    assert tables.density_table(record).rows == [(f"5{NBSP}%", f"2.00{NBSP}ms", f"4.00{NBSP}ms")]
+
+
+def test_our_step_is_seen_from_inside() -> None:
+    small = replace(shrunk(NETS["shd"]), batch=8)
+    found = inside.profile(small, 2)
+    assert set(found["parts"]) == {*inside.PARTS, inside.LOSS, inside.ADAM, inside.REST}
+    assert sum(found["parts"].values()) == pytest.approx(found["total"], rel=0.3)
+    assert all(found["parts"][name] > 0 for name in inside.PARTS)
+    one = inside.density(replace(small, batch=2), 1)["densities"][0]
+    assert one["density"] == inside.DENSITIES[0] and one["events"]["median"] > 0
 
 
 @pytest.mark.parametrize("draw", [figures.times, figures.linear, figures.ratios])

@@ -1,6 +1,6 @@
 """Break the neuron in one place at a time, and see whether its tests notice.
 
-    python tools/mutate.py reference|cpu|cuda [--jobs N] [--list] [--match TEXT]
+    python tools/mutate.py reference|cpu|cuda [--jobs N] [--list] [--match TEXT] [--sample N]
 
 `reference` breaks the definition, `cpu` the processor's loops (run as plain Python, so that nothing is compiled) and
 `cuda` the CUDA source (compiled for the processor by the tests' shim). The tests are those of the equations by hand
@@ -21,6 +21,7 @@ import gc
 import importlib
 import json
 import os
+import random
 import resource
 import shutil
 import signal
@@ -166,6 +167,7 @@ def compile_cuda(source: str, folder: Path) -> None:
     tempfile.tempdir = str(folder)
     cuda_shim.OPTIONS = [options for options in cuda_shim.OPTIONS if options.real == "double"]
     cuda_shim.FLAGS = ["-O0" if flag == "-Og" else flag for flag in cuda_shim.FLAGS]
+    cuda_shim.library.cache_clear()  # this process has loaded the code as it is
     try:
         cuda_shim.library()
     except RuntimeError as error:
@@ -394,11 +396,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     parser.add_argument("--list", action="store_true", help="print the mutants, run nothing")
     parser.add_argument("--match", default="", help="only mutants in whose description this text stands")
+    parser.add_argument("--sample", type=int, metavar="N", help="only N mutants, drawn in the same way every time")
     parser.add_argument("--verbose", action="store_true", help="print for every mutant what noticed it")
     options = parser.parse_args(arguments)
 
     target = TARGETS[options.target]
     chosen = [mutant for mutant in all_mutants(target) if options.match in str(mutant)]
+    if options.sample is not None and options.sample < len(chosen):
+        drawn = random.Random(0).sample(range(len(chosen)), options.sample)
+        chosen = [chosen[i] for i in sorted(drawn)]
     if options.list:
         print(*chosen, sep="\n")
         return 0
@@ -417,7 +423,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"The tests fail (status {int(status)}) before anything is broken.\n{text}", file=sys.stderr)
         return 2
     found = list(zip(chosen, campaign.results, strict=True))
-    return report(target, options.target, found, everything=not options.match)
+    return report(target, options.target, found, everything=len(chosen) == len(all_mutants(target)))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ GROUPS = {
     "d": "inference of the networks of a and b",
     "e": "every variant's layer against the reference backend",
     "f": "imports and the first step",
+    "g": "our own step from inside: where its time goes, and events against a matrix product by density",
 }
 PEERS = ("spikingjelly", "snntorch", "norse", "numba")
 
@@ -118,6 +119,8 @@ def _all(arguments: argparse.Namespace) -> int:
             found = run.inference(arguments.rounds, rates, arguments.quick, say)
         elif key == "e":
             found = run.variants(arguments.rounds, arguments.quick, say)
+        elif key == "g":
+            found = run.from_inside(arguments.rounds, arguments.quick, say)
         else:
             found = run.startup(min(arguments.rounds, 3), say)
         name = key + " kept" * arguments.keep_memory

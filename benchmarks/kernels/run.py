@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.kernels import floor, measure
+from benchmarks.kernels import floor, inside, measure
 from benchmarks.kernels.candidates import (
     LAYER_CANDIDATES,
     NETWORK_CANDIDATES,
@@ -248,6 +248,23 @@ def startup(count: int, say: Say) -> dict[str, Any]:
         for name, one in rows.items():
             say(f"{part}: {name:28}{one['median']:8.2f} s")
     return found
+
+
+def from_inside(count: int, quick: bool, say: Say) -> dict[str, Any]:
+    """Measure where our own step's time goes, and the density up to which sums over events are the faster way."""
+    works = [shrunk(work) if quick else work for group in NETWORKS.values() for work in group]
+    profiles, densities = [], []
+    for work in works:
+        profiles.append(inside.profile(work, count))
+        say(f"\n{work.words}: {1e3 * profiles[-1]['total']:.1f} ms")
+        for name, seconds in profiles[-1]["parts"].items():
+            say(f"{1e3 * seconds:8.2f} ms  {name}")
+    for work in (works[0], works[-1]):
+        densities.append(inside.density(work, count))
+        say(f"\n{densities[-1]['title']}")
+        for one in densities[-1]["densities"]:
+            say(f"{one['density']:8}" + "".join(f"  {k} {1e3 * one[k]['median']:.2f} ms" for k in ("events", "matrix")))
+    return {"profiles": profiles, "densities": densities}
 
 
 def in_child(arguments: Sequence[str]) -> dict[str, Any]:

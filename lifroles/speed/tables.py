@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from IPython.display import Markdown
 
-from lifroles.prose import NBSP
-from lifroles.speed.record import OURS, Record, networks
-from lifroles.speed.words import milliseconds, times
+from lifroles.prose import NBSP, listed
+from lifroles.speed.record import OURS, Record, Standing, layers, networks, standing
+from lifroles.speed.words import exponents, milliseconds, times
 from lifroles.tables import Table
+
+Row = tuple[str, ...]
 
 
 def time_table(record: Record, mode: str, *, kept: bool = False) -> Table:
@@ -92,3 +96,70 @@ def variants_table(record: Record) -> Table:
         for one in record["groups"]["e"]["found"]
     ]
     return Table("A layer forward and backward, by backend", ("Layer", "T × B × N", "reference", "cpu", "Ratio"), rows)
+
+
+def goals_table(record: Record) -> Table:
+    """Return each goal with what was found and whether it is met."""
+
+    def met(found: str, reached: bool) -> str:
+        return f"{found}: {'yes' if reached else 'no'}"
+
+    works = networks(record, "training")
+    standings = [standing(work) for work in works]
+    long = [standing(layer) for layer in layers(record) if layer["T"] >= 64]
+
+    def row(goal: str, value: Callable[[Standing], float], reached: Callable[[float], bool], alone: str = "") -> Row:
+        cells = [met(times(value(s)), reached(value(s))) for s in standings]
+        count = sum(reached(value(s)) for s in long)
+        return goal, *cells, alone or met(f"{count} of {len(long)} sizes", count == len(long))
+
+    alone = record["groups"]["c"]["found"]["memory"]["peak bytes"]
+    share = alone[OURS] / min(value for name, value in alone.items() if name != OURS)
+    slopes = exponents(record)
+    linear = all(0.9 <= exponent <= 1.1 for exponent in slopes.values())
+    rows = [
+        row("ten times as fast as the fastest other", lambda s: s.faster, lambda x: x >= 10),
+        row("at least five times", lambda s: s.faster, lambda x: x >= 5),
+        row("at most twice the floor", lambda s: s.above_floor, lambda x: x <= 2),
+        (
+            "at most half the memory of the fastest other (neurons: of the most sparing)",
+            *(met(f"{s.memory:.2f}", s.memory <= 0.5) if s.memory is not None else "" for s in standings),
+            met(f"{share:.2f}", share <= 0.5),
+        ),
+        (
+            "cost proportional to T, B and N",
+            *("" for _ in works),
+            met("powers " + listed([f"{exponent:.2f}" for exponent in slopes.values()]), linear),
+        ),
+    ]
+    title = "The goals, and whether they are met"
+    return Table(title, ("", *(w["title"] for w in works), "neurons alone, T ≥ 64"), rows)
+
+
+def profile_table(record: Record) -> Table:
+    """Return where the time of our own training step goes."""
+    found = record["groups"]["g"]["found"]["profiles"]
+    rows = [
+        (
+            name,
+            *(f"{milliseconds(w['parts'][name])} ({100 * w['parts'][name] / w['total']:.0f}{NBSP}%)" for w in found),
+        )
+        for name in found[0]["parts"]
+    ]
+    rows.append(("all", *(milliseconds(w["total"]) for w in found)))
+    return Table("Our training step from inside, on its own", ("", *(w["title"] for w in found)), rows)
+
+
+def density_table(record: Record) -> Table:
+    """Return the times of sums over events and of a matrix product by the input's density."""
+    found = record["groups"]["g"]["found"]["densities"]
+    rows = [
+        (
+            f"{100 * one[0]['density']:g}{NBSP}%",
+            *(milliseconds(layer[kind]["median"]) for layer in one for kind in ("events", "matrix")),
+        )
+        for one in zip(*(work["densities"] for work in found), strict=True)
+    ]
+    heads = [f"{work['title']}: {kind}" for work in found for kind in ("events", "matrix product")]
+    title = "Weighted sums and their weights' gradient, by the share of the input that is not zero"
+    return Table(title, ("Density", *heads), rows)

@@ -54,13 +54,18 @@ def verdict(record: Record) -> str:
             f"- **Memory of neurons alone**: {memory[OURS] / 1e6:,.0f}{NBSP}MB, where the most sparing other "
             f"({least}) takes {peers[least] / 1e6:,.0f}{NBSP}MB."
         )
-        exponents = []
-        for name, found in series(record).items():
-            # Where a call's fixed cost is most of it, cost does not grow at all.
-            large = [layer for layer in found if size(layer) >= SMALL]
-            exponents.append(f"{name} to the power {slope(large if len(large) > 1 else found, name):.2f}")
-        lines.append(f"- **Cost**: from {SMALL:,} neuron steps on it grows as {listed(exponents)}.")
+        grows = [f"{name} to the power {exponent:.2f}" for name, exponent in exponents(record).items()]
+        lines.append(f"- **Cost**: from {SMALL:,} neuron steps on it grows as {listed(grows)}.")
     return "\n".join(lines)
+
+
+def exponents(record: Record) -> dict[str, float]:
+    """Return the power of T, B and N that our time grows with, in layers where a call's fixed cost is small."""
+    found = {}
+    for name, along in series(record).items():
+        large = [layer for layer in along if size(layer) >= SMALL]
+        found[name] = slope(large if len(large) > 1 else along, name)
+    return found
 
 
 def origin(record: Record) -> str:
