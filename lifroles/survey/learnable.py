@@ -17,9 +17,9 @@ from lifroles.training import train
 Array = np.ndarray[Any, Any]
 
 SPECS = {
-    "shd": RunSpec.of("shd", "baseline", source="speech", train_samples=2000, test_samples=500, dt=4.0, epochs=20,
+    "shd": RunSpec.of("shd", "baseline", source="speech", train_samples=1120, test_samples=200, dt=4.0, epochs=20,
                       batch_size=64),
-    "ssc": RunSpec.of("ssc", "baseline", source="speech", train_samples=1050, valid_samples=35, test_samples=350,
+    "ssc": RunSpec.of("ssc", "baseline", source="speech", train_samples=700, valid_samples=35, test_samples=175,
                       dt=4.0, epochs=20, batch_size=64),
     "nmnist": RunSpec.of("nmnist", "baseline", source="saccades-5k", epochs=20, batch_size=64, lr=1e-3),
     "dvs_gesture": RunSpec.of("dvs_gesture", "baseline", source="gestures", epochs=30, batch_size=32, lr=1e-3),

@@ -24,7 +24,7 @@ WORD = "lang-english_speaker-00_trial-0_digit-0"
 """The word that lauscher was run on."""
 DRAWS = 12
 """How often ours hears it, each time with another seed."""
-SPEECH = ShdProtocol(train_samples=2000, test_samples=500)
+SPEECH = ShdProtocol(train_samples=1120, test_samples=200)
 """The stand-in for SHD that is measured."""
 
 

@@ -27,7 +27,7 @@ SMOKE: dict[str, dict[str, int]] = {
 LOADED = (
     RunSpec.of("xor", "baseline", epochs=2),
     RunSpec.of("shd", "baseline", source="regenerated", train_samples=2048, test_samples=256, epochs=2),
-    RunSpec.of("ssc", "baseline", source="speech", train_samples=1050, valid_samples=35, test_samples=350, epochs=2),
+    RunSpec.of("ssc", "baseline", source="speech", train_samples=700, valid_samples=35, test_samples=175, epochs=2),
     RunSpec.of("nmnist", "baseline", source="subset", epochs=2),
     RunSpec.of("dvs_gesture", "baseline", source="gestures", epochs=2),
     RunSpec.of("mnist", "baseline", source="official", train_samples=10240, test_samples=1000, epochs=2),

@@ -1,0 +1,174 @@
+"""The record of the data: what is stored is what the benchmarks and generators say, and the page shows it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lifroles import overview
+from lifroles.benchmarks import BENCHMARKS
+from lifroles.errors import StoreError
+from lifroles.figures import camera
+from lifroles.parameters import DataParameters
+from lifroles.standins.camera import Events
+from lifroles.survey import __main__ as command
+from lifroles.survey import learnable, likeness, page, record, samples, text, times
+
+
+@pytest.fixture(scope="module")
+def kept():
+    return record.read()
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return record.read_arrays()
+
+
+def test_every_part_says_where_it_comes_from(kept):
+    assert tuple(kept) == record.PARTS
+    for part in kept.values():
+        origin = part["provenance"]
+        assert origin["commit"] and origin["dirty"] is False and origin["processor"] and origin["threads"] >= 1
+        assert origin["versions"]["espeakng-loader"]
+
+
+def test_the_record_is_small_and_names_no_place(arrays):
+    files = list(record.path("").iterdir())
+    assert sum(file.stat().st_size for file in files) < 500_000
+    for file in files:
+        if file.suffix == ".json":
+            assert "/" not in json.dumps(json.loads(file.read_text())).replace("CC BY", "").replace("w/", "")
+
+
+def test_the_samples_are_recordings_of_their_benchmarks(kept, arrays):
+    found = kept["samples"]["found"]
+    one = samples.events(arrays, "nmnist")
+    assert len(one) == found["nmnist"]["events"] > 1000
+    assert one.x.max() < 34 and one.y.max() < 34 and (np.diff(one.t) >= 0).all() and set(np.unique(one.p)) == {0, 1}
+    for name in ("shd", "ssc"):
+        t, unit = arrays[f"{name}_t"], arrays[f"{name}_unit"]
+        assert len(t) == len(unit) == found[name]["events"] > 1000
+        assert (np.diff(t) >= 0).all() and unit.max() < 700 and t.max() < 2
+    for name in ("poker", "dvs_gesture"):
+        assert set(np.unique(arrays[f"{name}_pictures"])) == {-1, 0, 1}
+    # what is not ours to pass on is there as a picture alone
+    assert {name.split("_")[0] for name in arrays if not name.endswith(("pictures", "limits"))} == {
+        "nmnist", "shd", "ssc",
+    }  # fmt: skip
+    assert found["nmnist"]["licence"] == "CC BY-SA 4.0" and found["shd"]["licence"] == "CC BY 4.0"
+
+
+def test_the_recorded_digit_is_that_of_the_data_folder(real_data, monkeypatch, arrays, kept):
+    monkeypatch.setenv("LIFROLES_DATA", str(real_data))
+    found: dict[str, np.ndarray] = {}
+    said = samples._nmnist(found)
+    assert said == kept["samples"]["found"]["nmnist"]
+    assert all((found[name] == arrays[name]).all() for name in found)
+
+
+def test_a_frame_shorter_than_the_recording_holds_what_fell_into_it():
+    t = np.array([0, 999, 1000, 2500, 9000], np.int32)
+    x = np.array([1, 1, 1, 1, 1], np.uint8)
+    one = Events(t, x, x, np.array([1, 1, 1, 0, 1], bool))
+    assert page.share(one, 1.0, 3) == 3 / (3 * 2 * 34 * 34)
+    assert page.share(one, 10.0, 1) == 2 / (2 * 34 * 34)
+
+
+def test_net_is_the_polarity_that_a_pixel_had_more_of():
+    t = np.array([0, 1000, 2000, 3000, 4000], np.int32)
+    x, y = np.array([0, 0, 0, 3, 5], np.uint8), np.array([1, 1, 1, 1, 1], np.uint8)
+    one = Events(t, x, y, np.array([0, 0, 1, 1, 0], bool))
+    assert camera.net(one, 0, 4, 6)[1].tolist() == [-1, 0, 0, 1, 0, 0]
+    assert camera.net(one, 0, 5, 6, pool=2)[0].tolist() == [-1, 1, -1]
+
+
+def test_the_stand_in_of_a_digit_is_that_of_the_full_set(kept):
+    """Recording i of a small set is recording i of a large one, so the comparison is one of the sets that train."""
+    from lifroles.standins import saccades
+
+    image = np.zeros((28, 28), np.uint8)
+    image[10:18, 12:16] = 255
+    first, again = (saccades.record(image, saccades.sample_seed(0, "Test", 3)) for _ in range(2))
+    other = saccades.record(image, saccades.sample_seed(0, "Train", 3))
+    assert (first.t == again.t).all() and (len(first) != len(other) or (first.t != other.t).any())
+
+
+def test_the_stand_in_for_n_mnist_is_like_it(kept):
+    for one in kept["likeness"]["found"]["saccades"].values():
+        assert one["found again"] > 0.9
+        for name, (mean, deviation) in one["recorded"]["rows"].items():
+            assert abs(one["stand-in"]["rows"][name][0] - mean) < 1.5 * deviation, name
+
+
+def test_statistics_come_back_as_they_were_stored(kept):
+    one = kept["likeness"]["found"]["saccades"]["Test"]
+    real = likeness.unplain(one["recorded"])
+    assert len(real.events) == one["recordings"]
+    assert real.events.mean() == pytest.approx(one["recorded"]["rows"]["events"][0], rel=1e-3)
+
+
+def test_every_stand_in_was_learnt(kept):
+    found = kept["learnable"]["found"]
+    assert set(found) == set(learnable.SPECS) and all(
+        one["source"] == learnable.SPECS[name].source and one["snn"] > 2 * one["chance"] for name, one in found.items()
+    )
+    measured = kept["times"]["found"]
+    assert set(measured["prepared"]) == set(times.SMOKE) and set(measured["loader"]) == set(BENCHMARKS)
+
+
+def test_the_page_shows_every_part(kept, arrays):
+    parameters = DataParameters()
+    shown = [
+        page.temporal(kept, arrays, parameters), page.moving(kept, arrays, parameters), page.still(parameters),
+        page.integrated(kept, arrays, parameters), page.saccades(kept, parameters),
+        page.speech_channels(kept, parameters), page.learnable(kept, parameters)[0],
+    ]  # fmt: skip
+    for one in shown:
+        assert "<svg" in one._repr_html_() and "papermill notebooks/4_1_1_data.ipynb" in one._repr_html_()
+    assert len(page.learnable(kept, parameters)[1].rows) == len(learnable.SPECS)
+    assert len(page.loader_table(kept).rows) == len(BENCHMARKS)
+    assert "SHD" in page.terms(kept).data and "N-MNIST" in page.terms(kept).data
+
+
+def test_what_comes_out_otherwise_is_said(kept, monkeypatch):
+    then = kept["samples"]["found"]["again"]
+    monkeypatch.setattr(samples, "again", lambda: {**then, "gestures": "0"})
+    assert "gestures came out otherwise" in page.again(kept).data
+    monkeypatch.setattr(samples, "again", lambda: {"saccades": then["saccades"]})
+    said = page.again(kept).data
+    assert "identical, event for event" in said and "otherwise" not in said
+
+
+def test_every_source_of_every_benchmark_is_explained():
+    rows = overview.source_table().rows
+    assert len(rows) == sum(len(one.sources) for one in BENCHMARKS.values())
+    assert all(row[2] and row[3] for row in rows)
+    assert [row[0] for row in overview.data_table("temporal").rows] == ["Delayed spiking XOR*", "SHD*", "SSC*"]
+
+
+def test_a_part_that_is_not_there_or_not_known_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(record, "results_dir", lambda: tmp_path)
+    with pytest.raises(StoreError, match=r"samples\.json cannot be read .*python -m lifroles\.survey samples"):
+        record.read()
+    with pytest.raises(StoreError, match=r"samples\.npz cannot be read"):
+        record.read_arrays()
+    assert command.main(["sample"]) == 2
+    assert "there is no part 'sample': give some of samples, likeness" in capsys.readouterr().err
+    record.write_arrays({"a": np.arange(3)})
+    assert record.read_arrays()["a"].tolist() == [0, 1, 2]
+    assert [file.name for file in (tmp_path / "data").iterdir()] == ["samples.npz"]
+
+
+def test_a_measurement_counts_all_processors_and_leaves_the_cache_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("LIFROLES_CACHE", str(tmp_path))
+    monkeypatch.setattr(times, "SMOKE", {"cifar10": {"train_samples": 20, "test_samples": 10}})
+    found = times.prepared()
+    assert found["cifar10"]["samples"] == 30 and found["cifar10"]["seconds"] >= 0
+    assert times.os.environ["LIFROLES_CACHE"] == str(tmp_path) and not list(tmp_path.iterdir())
+
+
+def test_numbers_have_the_digits_that_they_deserve():
+    assert text.around(4108.3, 811.6) == "4,108 ± 812"
+    assert text.around(49.6, 0.68) == "49.60 ± 0.68"
+    assert [text.minutes(s).replace("\N{NO-BREAK SPACE}", " ") for s in (5, 600, 36000)] == ["5 s", "10 min", "10.0 h"]
