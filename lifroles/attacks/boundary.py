@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from lifroles.attacks.liang import draws
+from lifroles.attacks.liang import generator
 from lifroles.attacks.outcome import Outcome
 from lifroles.attacks.victim import Victim, require_binary
 from lifroles.errors import SpecError
@@ -43,30 +44,35 @@ def shrink(
     require_binary(start)
     if x.shape != start.shape:
         raise SpecError(f"start has shape {list(start.shape)} and the input {list(x.shape)}: give equal ones.")
-    steps, batch, channels = x.shape
+    batch = x.shape[1]
     names = torch.arange(batch) if samples is None else samples
-    now = start.clone()
-    success = victim.fooled(now, labels)
+    success = victim.fooled(start, labels)
+    # Samples in rows, entries t · N + n in columns.
+    own, now = (one.transpose(0, 1).flatten(1).clone() for one in (x, start))
+    left = [row.nonzero()[:, 0].numpy() for row in now != own]
+    rngs = [generator(seed, int(name)) for name in names]
+    share = np.full(batch, 0.5)
     asked = torch.zeros(batch, dtype=torch.long)
-    share = torch.full((batch,), 0.5)
-    for query in range(queries):
-        flips = (now != x).sum((0, 2))
-        active = (success & (flips > 1)).nonzero()[:, 0]
-        if not len(active):
+    for _ in range(queries):
+        active = [b for b in range(batch) if success[b] and len(left[b]) > 1]
+        if not active:
             break
-        mine, here = x[:, active], now[:, active]
-        different = mine != here
-        chance = torch.stack(
-            [draws(seed, int(name), query, steps * channels).view(steps, channels) for name in names[active]], 1
-        )
-        # The flips with the smallest numbers go back: as many as the share says, one at least.
-        chance = chance.where(different, torch.full_like(chance, 2.0))
-        count = (share[active] * flips[active]).long().clamp(min=1)
-        ranked = chance.transpose(0, 1).reshape(len(active), -1).sort(1).values
-        limit = ranked.gather(1, count[:, None] - 1)
-        tried = torch.where(chance <= limit.view(1, -1, 1), mine, here)
-        won = victim.fooled(tried, labels[active])
-        now[:, active[won]] = tried[:, won]
-        share[active] = torch.where(won, (share[active] * 1.5).clamp(max=0.5), share[active] * 0.7)
-        asked[active] += 1
-    return Outcome(x, now, success, asked, torch.zeros(batch, dtype=torch.long))
+        kept = []
+        tried = now[active]
+        for row, b in enumerate(active):
+            order = rngs[b].permutation(left[b])
+            back = max(1, int(share[b] * len(order)))
+            tried[row, order[:back]] = own[b, order[:back]]
+            kept.append(order[back:])
+        won = victim.fooled(_sequence(tried, x), labels[active]).tolist()
+        for row, b in enumerate(active):
+            asked[b] += 1
+            share[b] = min(0.5, 1.5 * share[b]) if won[row] else 0.7 * share[b]
+            if won[row]:
+                now[b], left[b] = tried[row], kept[row]
+    return Outcome(x, _sequence(now, x), success, asked, torch.zeros(batch, dtype=torch.long))
+
+
+def _sequence(rows: Tensor, like: Tensor) -> Tensor:
+    """Return rows ``[B, T · N]`` as a sequence ``[T, B, N]``."""
+    return rows.view(len(rows), like.shape[0], like.shape[2]).transpose(0, 1)

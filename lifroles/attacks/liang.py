@@ -16,10 +16,14 @@ GAMMA = 0.05
 """Share of entries that the restricted spike flipper flips (code of Liang et al. 2021)."""
 
 
+def generator(seed: int, *of: int) -> np.random.Generator:
+    """Return random numbers that depend on the arguments alone, so on no other sample of a batch."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy=seed, spawn_key=of)))
+
+
 def draws(seed: int, sample: int, iteration: int, size: int) -> Tensor:
-    """Return ``[size]`` numbers from U(0, 1) that depend on the arguments alone, not on the batch a sample is in."""
-    key = np.random.SeedSequence(entropy=seed, spawn_key=(sample, iteration))
-    return torch.from_numpy(np.random.Generator(np.random.Philox(key)).random(size, dtype=np.float32))
+    """Return ``[size]`` numbers from U(0, 1) for an iteration of the attack on a sample."""
+    return torch.from_numpy(generator(seed, sample, iteration).random(size, dtype=np.float32))
 
 
 def spikes_from_gradient(gradient: Tensor, chance: Tensor, scale: float = 1.0) -> Tensor:

@@ -1,0 +1,199 @@
+"""Figs. 8 and 9: how much of its input has to change before a network is wrong?
+
+One record is one attack on one network: the paper's own, or one of the controls that tell robustness from a weak
+attack. All attack the same recordings; a comparison gives ``samples`` that every network it compares gets right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from lifroles import attacks
+from lifroles.attacks import Outcome, Victim
+from lifroles.attacks.victim import network_hash
+from lifroles.benchmarks import Network
+from lifroles.benchmarks.recordings import Part
+from lifroles.errors import LifrolesError
+from lifroles.probes import samples
+from lifroles.probes.record import Findings, Probe, ProbeParameters
+from lifroles.spec import RunSpec
+
+Array = np.ndarray[Any, Any]
+Attack = Literal["liang", "gradient", "chance", "black_box"]
+
+
+class AttackParameters(ProbeParameters):
+    """Which attack, on which recordings."""
+
+    attack: Attack = Field(
+        "liang",
+        description="liang: the paper's, gradients turned into flips by chance; gradient: few flips at a time along "
+        "the gradient; chance: the fewest flips in a random order; black_box: from another class's recording back "
+        "towards the sample, by decisions alone",
+    )
+    samples: tuple[int, ...] | None = Field(
+        None, description="positions in the test set; None: the first ones of every class that the network gets right"
+    )
+    each: int = Field(20, description="recordings of every class, where samples does not say", ge=1)
+    seed: int = Field(0, description="of the attack's random numbers", ge=0)
+    cap: int = Field(200, description="liang: iterations after which a sample counts as a failure", ge=1)
+    scale: float = Field(1.0, description="liang: factor of the converter's probabilities", gt=0)
+    targeted: bool = Field(False, description="liang: lead to the next class, not just away from the right one")
+    width: float | None = Field(None, description="half width of the surrogate in the attack's gradient", gt=0)
+    smooth: float | None = Field(None, description="steepness of a smooth surrogate in the attack's gradient", gt=0)
+    penultimate_threshold: float | None = Field(
+        None, description="threshold of the hidden layer in the attack's gradient (Liang et al. 2021: 1)", gt=0
+    )
+    most: int = Field(4096, description="gradient: flips after which a sample counts as a failure", ge=1)
+    queries: int = Field(1000, description="black_box: decisions asked for", ge=1)
+
+    @model_validator(mode="after")
+    def _once(self) -> AttackParameters:
+        if self.samples is not None and len(set(self.samples)) < len(self.samples):
+            raise ValueError("a recording comes twice: give each position once")
+        return self
+
+
+def right(network: nn.Module, part: Part, positions: Array) -> Array:
+    """Return whether the network gives the right class, and it alone, for each recording: ``[S]``."""
+    victim = Victim(network)
+    found = []
+    for batch in samples.batches(part, positions)():
+        classes, unique = victim.predict(dense(batch.inputs))
+        found.append(((classes == batch.labels) & unique).numpy())
+    return np.concatenate(found) if found else np.zeros(0, bool)
+
+
+def common(networks: Sequence[nn.Module], part: Part, each: int, among: int = 2000) -> tuple[int, ...]:
+    """Return the positions of the first ``each`` recordings of every class that all networks get right.
+
+    Arguments:
+        among: how many recordings to look at, the first ones.
+
+    Raises:
+        LifrolesError: a class has fewer among them.
+    """
+    positions = samples.first(part, among)
+    good = np.all([right(network, part, positions) for network in networks], axis=0)
+    labels = part.labels[positions]
+    chosen = [positions[good & (labels == c)][:each] for c in range(10)]
+    if min(map(len, chosen)) < each:
+        raise LifrolesError(
+            f"All {len(networks)} networks are right on {min(map(len, chosen))} recordings of a class among the first "
+            f"{among}, not on {each}: ask for fewer, or leave out the least accurate network."
+        )
+    return tuple(sorted(int(i) for i in np.concatenate(chosen)))
+
+
+def dense(inputs: Any) -> Tensor:
+    """Return a batch's inputs as a tensor ``[T, B, N]``."""
+    return inputs if isinstance(inputs, Tensor) else inputs.dense()
+
+
+def victims(network: nn.Module, p: AttackParameters) -> Victim:
+    """Return the network as this attack sees it."""
+    return Victim(network, width=p.width, smooth=p.smooth, penultimate_threshold=p.penultimate_threshold)
+
+
+def run(victim: Victim, x: Tensor, labels: Tensor, names: Tensor, part: Part, p: AttackParameters) -> Outcome:
+    """Attack a batch: binary input ``[T, B, N]`` of recordings ``names`` ``[B]``."""
+    if p.attack == "liang":
+        targets = (labels + 1) % 10 if p.targeted else None
+        return attacks.liang(victim, x, labels, targets=targets, seed=p.seed, samples=names, cap=p.cap, scale=p.scale)
+    if p.attack == "gradient":
+        return attacks.by_gradient(victim, x, labels, most=p.most)
+    if p.attack == "chance":
+        return attacks.by_chance(victim, x, labels, seed=p.seed, samples=names)
+    return attacks.shrink(
+        victim, x, labels, _start(victim, x, labels, part), queries=p.queries, seed=p.seed, samples=names
+    )
+
+
+def _start(victim: Victim, x: Tensor, labels: Tensor, part: Part) -> Tensor:
+    """Return for each sample the nearest recording, by flips, that the network gives another class: ``[T, B, N]``."""
+    others = dense(part.batch(samples.first(part, 500)).inputs)
+    classes, unique = victim.predict(others)
+    flat, mine = others.transpose(0, 1).flatten(1), x.transpose(0, 1).flatten(1)
+    # |a - b| of 0 and 1: a + b - 2ab
+    distance = mine.sum(1)[:, None] + flat.sum(1)[None] - 2 * mine @ flat.T
+    usable = (classes[None] != labels[:, None]) & unique[None]
+    nearest = distance.masked_fill(~usable, float("inf")).argmin(1)
+    return others[:, nearest]
+
+
+def measure(spec: RunSpec, network: Network, p: AttackParameters) -> Findings:
+    """Return how many samples were fooled, and at what cost, of those that were.
+
+    ``success`` and ``vanished`` (share of iterations without a gradient), ``iterations``; means over successes of
+    ``fraction`` (of entries changed, the mean squared change), ``flips``, ``l2``, ``insertions``, ``deletions``, all
+    with key ``all``; ``flips`` with keys ``t=1``, ... are a step's. Arrays: ``samples``, ``labels``, ``success``,
+    ``flips`` and ``insertions`` ``[S]``.
+
+    Raises:
+        LifrolesError: the network is wrong on some recording that was given, or on too many to choose from.
+    """
+    part = samples.part(spec, "Test")
+    before = network_hash(network)
+    if p.samples is None:
+        chosen = np.array(common([network], part, p.each))
+    else:
+        chosen = np.array(p.samples)
+        if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(part.samples):
+            raise LifrolesError(f"samples go up to {chosen.max()}: the test set has {len(part.samples)} recordings.")
+        if not (good := right(network, part, chosen)).all():
+            raise LifrolesError(f"{spec.path} is wrong on recording {chosen[~good][0]}: attack what it gets right.")
+    victim = victims(network, p)
+    outcomes = []
+    for batch, low in zip(samples.batches(part, chosen, size=100)(), range(0, len(chosen), 100), strict=True):
+        names = torch.from_numpy(chosen[low : low + 100])
+        outcomes.append(run(victim, dense(batch.inputs), batch.labels, names, part, p))
+    assert network_hash(network) == before, "an attack changed the network"
+    return summary(outcomes, chosen, part.labels[chosen])
+
+
+def summary(outcomes: Sequence[Outcome], chosen: Array, labels: Array) -> Findings:
+    """Return the numbers and arrays of :func:`measure`."""
+    whole = {
+        name: torch.cat([getattr(one, name) for one in outcomes]).double()
+        for name in ("success", "iterations", "vanished", "fraction", "flips", "insertions", "deletions")
+    }
+    won = whole["success"].bool()
+    numbers = {
+        ("success", "all"): float(won.double().mean()),
+        ("samples", "all"): float(len(won)),
+        ("iterations", "all"): float(whole["iterations"].mean()),
+        ("vanished", "all"): float(whole["vanished"].sum() / whole["iterations"].sum().clamp(min=1)),
+    }
+    if won.any():
+        for name in ("fraction", "flips", "insertions", "deletions"):
+            numbers[name, "all"] = float(whole[name][won].mean())
+        numbers["l2", "all"] = float(whole["flips"][won].sqrt().mean())
+        counts = torch.tensor([int(one.success.sum()) for one in outcomes]).double()
+        steps = torch.stack([one.flips_in_time for one in outcomes])
+        for t, value in enumerate((steps * counts[:, None]).sum(0) / counts.sum(), 1):
+            numbers["flips", f"t={t}"] = float(value)
+    arrays = {
+        "samples": chosen.astype(np.int32),
+        "labels": labels.astype(np.uint8),
+        "success": won.numpy(),
+        "flips": whole["flips"].numpy().astype(np.int32),
+        "insertions": whole["insertions"].numpy().astype(np.int32),
+    }
+    return Findings(numbers, arrays)
+
+
+PROBE = Probe(
+    name="attack",
+    version=1,
+    question="How many entries of an N-MNIST recording have to be flipped to fool the network (Fig. 9)?",
+    parameters=AttackParameters,
+    measure=measure,
+    covers=samples.is_nmnist,
+    asked=({}, {"attack": "gradient"}, {"attack": "chance"}),
+)
