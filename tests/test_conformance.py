@@ -15,6 +15,7 @@ from layers import F32, F64, LEAKS, OUTPUTS, RESETS, TOLERANCE, Case, assert_ali
 from spikingjelly.activation_based import surrogate
 
 from lifroles.backends import reference
+from lifroles.errors import LifrolesError
 
 NAN, INF = float("nan"), float("inf")
 
@@ -44,10 +45,63 @@ def test_every_variant(kernels, leak, reset, detach, recurrent, dtype):
     assert all(g.any() for name, g in gradients.items() if not (name in ("u", "o") and leak == 0) and g is not None)
 
 
+@pytest.mark.parametrize("dtype", [F32, F64], ids=["f32", "f64"])
+@pytest.mark.parametrize("reset", RESETS)
+@pytest.mark.parametrize("leak", LEAKS)
+def test_without_recurrence_the_numbers_are_the_references_bit_for_bit(kernels, leak, reset, dtype):
+    """As long as only spikes lead to the loss, there is one order of operations."""
+    case = draw((20, 12, 16), dtype, leak, reset=reset, apart=0.0)
+    found, expected = (outcome(one, case, outputs=("o",)) for one in (kernels, reference))
+    for name in ("o", "last o", "last u"):
+        assert torch.equal(found[0][name], expected[0][name]), name
+    assert torch.equal(found[1]["x"], expected[1]["x"])
+
+
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_the_graph_may_be_used_twice_but_has_no_second_derivative(kernels, recurrent):
+    case = draw((6, 4, 5), F64, 0.3, recurrent)
+    x = case.x.requires_grad_()
+    out, *_ = kernels.run(x, case.u, case.o, **case.options)
+    (first,) = torch.autograd.grad(out.sum(), x, retain_graph=True)
+    (again,) = torch.autograd.grad(out.sum(), x, retain_graph=True)
+    assert torch.equal(first, again)
+    if kernels is not reference:
+        with pytest.raises(LifrolesError, match="backend has no second derivative: give backend='reference'"):
+            torch.autograd.grad(out.sum(), x, create_graph=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"fire": surrogate.Sigmoid()},
+        {"fire": surrogate.Rect(spiking=False)},
+        {"dtype": torch.bfloat16},
+        {"k_tau": torch.tensor(0.5)},
+        {"k_tau": torch.full((5,), 0.5, dtype=F64), "recurrent_weight": None},
+    ],
+    ids=["surrogate", "not spiking", "type", "one coefficient tensor", "mixed types"],
+)
+def test_what_the_kernels_do_not_cover_is_the_references(kernels, change):
+    launched = kernels._launch.launched if hasattr(kernels, "_launch") else []
+    before = len(launched)
+    case = draw((4, 3, 5), F32, 0.3, True)
+    dtype = change.get("dtype", F32)
+    case = replace(case, **{name: leaf.to(dtype) for name, leaf in case.leaves.items()})
+    options = {**case.options, **{name: value for name, value in change.items() if name != "dtype"}}
+    results = []
+    for backend in (reference, kernels):
+        leaf = case.x.clone().requires_grad_()
+        out, *_ = backend.run(leaf, case.u, case.o, **options)
+        out.sum().backward()
+        results.append((out, leaf.grad))
+    assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+    assert len(launched) == before, "a kernel ran"
+
+
 WIDE = {
     # What fills vectors, blocks and threads, and a little more; enough of everything for several threads.
     "feed-forward": [(3, 2, 32), (3, 2, 33), (4, 50, 45), (40, 40, 33)],
-    "recurrent": [(3, 2, 32), (3, 2, 33), (4, 3, 64), (5, 3, 70), (5, 3, 150), (9, 30, 63)],
+    "recurrent": [(3, 2, 32), (3, 2, 33), (4, 3, 64), (5, 3, 70), (5, 3, 150), (9, 30, 63), (3, 16, 140)],
 }
 
 
@@ -332,7 +386,7 @@ def test_the_smallest_numbers_are_not_taken_for_zero(kernels, dtype, tiny):
 
 @pytest.mark.parametrize("dtype", [F32, F64], ids=["f32", "f64"])
 @pytest.mark.parametrize("leak", LEAKS)
-@pytest.mark.parametrize("shape", [(9, 4, 3), (1, 1, 1), (5, 0, 3), (5, 3, 0)], ids=str)
+@pytest.mark.parametrize("shape", [(9, 4, 3), (1, 1, 1), (3, 1100, 2), (5, 0, 3), (5, 3, 0)], ids=str)
 def test_the_integrator(kernels, shape, leak, dtype):
     case = draw(shape, dtype, leak)
     weight = layers.slopes(case)["u"]
@@ -340,6 +394,10 @@ def test_the_integrator(kernels, shape, leak, dtype):
     k = case.k_tau.detach().requires_grad_() if isinstance(case.k_tau, torch.Tensor) else case.k_tau
     m = kernels.integrate(x, k_tau=k)
     (m * weight).sum().backward()
+    exact = case.x.detach().requires_grad_()
+    (reference.integrate(exact, k_tau=case.k_tau) * weight).sum().backward()
+    assert torch.equal(m, reference.integrate(x, k_tau=k))
+    assert exact.grad is not None and x.grad is not None and torch.equal(x.grad, exact.grad)
     coefficient = layers.number(case.k_tau, dtype)
     current = layers.number(case.x)
     g_x, g_k = oracle.integrate_backward(current, coefficient, layers.number(weight))
