@@ -28,8 +28,8 @@ $(VENV)/.locked: requirements.lock
 $(VENV)/.ready: $(VENV)/.locked pyproject.toml
 	@sh tools/setup.sh project
 
-book: setup ## Execute the notebooks and build the book into _build/html
-	@$(BIN)/lifroles book
+book: setup ## Execute the notebooks and build the book into _build/html (PROFILE=smoke: train everything at toy scale)
+	@$(BIN)/lifroles book $(if $(PROFILE),--profile $(PROFILE))
 
 test: lint book ## Check the code, build the book, run the tests
 	$(BIN)/python -m pytest $(PYTESTFLAGS)

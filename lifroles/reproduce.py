@@ -14,10 +14,11 @@ from typing import Any
 from lifroles import paths, pool, records, study
 from lifroles.durations import Durations, Expectation
 from lifroles.errors import SpecError, StoreError
+from lifroles.folders import DONE
 from lifroles.prose import counted, listed
 from lifroles.spec import RunSpec
 from lifroles.store import Store
-from lifroles.study import Profile
+from lifroles.study import Profile, Question
 
 Say = Callable[[str], None]
 
@@ -42,6 +43,7 @@ class Plan:
         stored: how many of its runs need not be trained.
         steps: runs to be started, in order; those of unknown length last.
         left_out: runs for which the budget has no room.
+        questions: probes that are missing, of runs that are stored or to be started.
         jobs: how many run at once.
         seconds: when the last run of known length is expected to be over.
         budget: the seconds that were granted, or ``None``.
@@ -52,6 +54,7 @@ class Plan:
     stored: int
     steps: tuple[Step, ...]
     left_out: tuple[Step, ...]
+    questions: tuple[Question, ...]
     jobs: int
     seconds: float
     budget: float | None
@@ -111,7 +114,18 @@ def plan(
     steps = [Step(spec, durations.expect(spec)) for spec in missing]
     jobs = jobs or pool.cores()
     chosen, left_out, seconds = _fit(steps, budget, jobs)
-    return Plan(target, scale, len(specs) - len(missing), chosen, left_out, jobs, seconds, budget)
+    later = {step.spec.digest for step in left_out}
+    asked = study.get(target).questions(scale)
+    questions = tuple(q for q in asked if q.run.digest not in later and not answered(q, store))
+    return Plan(target, scale, len(specs) - len(missing), chosen, left_out, questions, jobs, seconds, budget)
+
+
+def answered(question: Question, store: Store) -> bool:
+    """Whether a probe's record is stored beside its run; nothing is asked of a run that failed."""
+    run = store.get(question.run, weights=True)
+    if run is None or run.path is None:
+        return False
+    return run.status != "completed" or (run.path / question.spec.path / DONE).is_file()
 
 
 def _fit(steps: Sequence[Step], budget: float | None, jobs: int) -> tuple[tuple[Step, ...], tuple[Step, ...], float]:
@@ -154,6 +168,9 @@ def describe(p: Plan) -> list[str]:
         if unknown:
             words = (f"{words}; " if known else "") + f"no time is known for {counted(unknown, 'run')}"
         lines.append(f"  expected: {words}")
+    if p.questions:
+        names = listed(dict.fromkeys(q.spec.probe for q in p.questions))
+        lines.append(f"  then {counted(len(p.questions), 'probe')} of the trained networks ({names})")
     if p.left_out and p.budget is not None:
         lines += _groups(f"left out under a budget of {duration(p.budget)}", p.left_out)
     if target.book:
@@ -216,6 +233,7 @@ def execute(p: Plan, say: Say = print, device: str = "cpu") -> bool:
     _remember(p, device)
     data = [(f"data of {s.benchmark} ({s.source})", prepare_command(s)) for s in study.preparations(specs.values())]
     done = all_of(data) and all_of((path, train_command(spec, device)) for path, spec in specs.items())
+    done = done and all_of((q.path, probe_command(q)) for q in p.questions if not answered(q, stores()))
     if done and p.book:
         done = all_of([("book", ["lifroles", "book", "--quiet", "--profile", p.profile])])
     if done and not p.left_out:
@@ -231,6 +249,14 @@ def _recorded(spec: RunSpec) -> bool:
 def train_command(spec: RunSpec, device: str = "cpu") -> list[str]:
     """Return the command line that trains a run, with one thread."""
     return [*shlex.split(spec.command()), "--quiet", *(["--device", device] if device != "cpu" else [])]
+
+
+def probe_command(question: Question) -> list[str]:
+    """Return the command line that asks a probe of a run."""
+    command = ["lifroles", "probe", question.spec.probe, question.run.digest]
+    for name, value in question.changes.items():
+        command += ["--set", f"{name}={value}"]
+    return command
 
 
 def prepare_command(spec: RunSpec) -> list[str]:

@@ -1,4 +1,4 @@
-"""The study as data: which runs, and later probes, each table and figure is made from, at which scale.
+"""The study as data: which runs and probes each table and figure is made from, at which scale.
 
 Nothing here runs anything. :mod:`lifroles.reproduce` runs what is missing on this machine, ``workflow/Snakefile`` the
 same on a cluster, and the notebooks show it.
@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
-from lifroles import paper
+from lifroles import paper, probes
 from lifroles.errors import SpecError
+from lifroles.probes import ProbeSpec
 from lifroles.spec import RunSpec
 from lifroles.variant import PAPER_VARIANTS, TABLE6_VARIANTS
 
@@ -96,18 +97,47 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A probe of every run of a target that it covers.
+
+    Arguments:
+        probe: its name.
+        toy: what differs from the probe's own parameters at toy scale.
+    """
+
+    probe: str
+    toy: Mapping[str, Any] = field(default_factory=frozen)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A probe of a run: what :class:`Asked` comes to."""
+
+    run: RunSpec
+    spec: ProbeSpec
+    changes: Mapping[str, Any]
+
+    @property
+    def path(self) -> str:
+        """The folder of its record below a store's root."""
+        return f"{self.run.path}/{self.spec.path}"
+
+
+@dataclass(frozen=True)
 class Target:
     """What can be asked for by name.
 
     Arguments:
         title: what it makes, in a few words.
         trained: the runs behind it.
+        asked: the probes of these runs.
         book: whether the book is built from them at the end.
         profile: the only profile that it has, or ``None`` where it has both.
     """
 
     title: str
     trained: tuple[Trained, ...]
+    asked: tuple[Asked, ...] = ()
     book: bool = False
     profile: Profile | None = None
 
@@ -115,6 +145,17 @@ class Target:
         """Return its runs, each once, in the order in which they are worth having: low seeds first."""
         specs = {spec.digest: spec for part in self.trained for spec in part.specs(profile)}
         return sorted(specs.values(), key=lambda spec: spec.seed)
+
+    def questions(self, profile: Profile) -> list[Question]:
+        """Return what is asked of its runs, in their order."""
+        found = []
+        for spec in self.specs(profile):
+            for asked in self.asked:
+                probe = probes.get(asked.probe)
+                if probe.covers(spec):
+                    changes = asked.toy if profile == "smoke" else {}
+                    found.append(Question(spec, ProbeSpec.of(probe, spec, **changes), changes))
+        return found
 
 
 _TABLE6 = tuple(
@@ -130,7 +171,22 @@ _PAGES = (
 
 _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
     table6=Target("accuracy of five variants on seven benchmarks", _TABLE6),
+    table7=Target(
+        "N-MNIST at other step lengths, of spiking and other recurrent networks",
+        (Trained("nmnist", (*PAPER_VARIANTS, "lstm", "gru", "rnn")),),
+        (Asked("resolution", frozen(dts=[3.0, 10.0], kept=["steps"], frames=["binary"])),),
+    ),
     fig3=Target("training curves of five variants on SHD", (Trained("shd", TABLE6_VARIANTS),)),
+    fig6=Target(
+        "loss landscapes on N-MNIST",
+        (Trained("nmnist", ("baseline", "no_leakage_recurrent", "lstm")),),
+        (Asked("landscape", frozen(seeds=[0], grid=3, radii=[0.5], angles=2, samples=50)),),
+    ),
+    fig7=Target(
+        "features of the last hidden layer on N-MNIST",
+        (Trained("nmnist", TABLE6_VARIANTS),),
+        (Asked("features", frozen(each=10, seeds=[0], perplexity=5.0, neighbours=5, moved=[10.0])),),
+    ),
 )
 
 TARGETS: Mapping[str, Target] = frozen(
@@ -140,6 +196,7 @@ TARGETS: Mapping[str, Target] = frozen(
     paper=Target(
         "every table and figure, and the book, with the full protocol",
         (*(part for target in _TABLES_AND_FIGURES.values() for part in target.trained), *_PAGES),
+        tuple(asked for target in _TABLES_AND_FIGURES.values() for asked in target.asked),
         book=True,
         profile="paper",
     ),

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from lifroles import paths, reproduce, study
 from lifroles.durations import Durations
 from lifroles.spec import RunSpec
-from lifroles.study import Profile
+from lifroles.study import Profile, Question
 
 
 def rows() -> list[tuple[str, ...]]:
@@ -23,20 +23,28 @@ def rows() -> list[tuple[str, ...]]:
 def definition() -> dict[str, Any]:
     """Return all targets, runs and data.
 
-    ``targets`` maps a name to ``runs`` (by profile, the names of runs) and ``book``. ``runs`` maps a name to its
-    ``command``, ``digest``, ``benchmark``, the ``data`` to be made ready before, its expected ``seconds`` or ``null``,
-    and whether it is ``stored``. ``data`` maps a name to its ``command``. ``store`` is the folder of runs.
+    ``targets`` maps a name to ``runs`` and ``probes`` (by profile, their names) and ``book``. ``runs`` maps a name to
+    its ``command``, ``digest``, the ``data`` to be made ready before, its expected ``seconds`` or ``null``, and whether
+    it is ``stored``; ``probes`` to its ``command``, ``run`` and whether it is ``stored``; ``data`` to its ``command``.
+    ``store`` is the folder of runs.
     """
     store = reproduce.stores()
     durations = Durations(store.all())
     targets: dict[str, Any] = {}
     specs: dict[str, RunSpec] = {}
+    questions: dict[str, Question] = {}
     data: dict[str, RunSpec] = {}
     needs: dict[str, str] = {}
     for name, target in study.TARGETS.items():
         profiles = [p for p in get_args(Profile) if target.profile in (None, p)]
         found = {p: target.specs(p) for p in profiles}
-        targets[name] = {"runs": {p: [s.path for s in found[p]] for p in profiles}, "book": target.book}
+        asked = {p: target.questions(p) for p in profiles}
+        targets[name] = {
+            "runs": {p: [spec.path for spec in found[p]] for p in profiles},
+            "probes": {p: [question.path for question in asked[p]] for p in profiles},
+            "book": target.book,
+        }
+        questions |= {question.path: question for p in profiles for question in asked[p]}
         for spec in (spec for p in profiles for spec in found[p]):
             specs[spec.path] = spec
     for spec in study.preparations(specs.values()):
@@ -54,12 +62,19 @@ def definition() -> dict[str, Any]:
             path: {
                 "command": shlex.join(reproduce.train_command(spec)[1:]),
                 "digest": spec.digest,
-                "benchmark": spec.benchmark,
                 "data": needs.get(path),
                 "seconds": durations.expect(spec).seconds,
                 "stored": store.get(spec, weights=True) is not None,
             }
             for path, spec in specs.items()
+        },
+        "probes": {
+            path: {
+                "command": shlex.join(reproduce.probe_command(question)[1:]),
+                "run": question.run.path,
+                "stored": reproduce.answered(question, store),
+            }
+            for path, question in questions.items()
         },
         "data": {key: {"command": shlex.join(reproduce.prepare_command(spec)[1:])} for key, spec in data.items()},
     }

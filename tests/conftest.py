@@ -2,8 +2,8 @@
 
 A test that needs something absent skips and says what is missing. Under continuous integration (`CI=true`) it fails
 instead, because a suite that silently skips its main checks is green for the wrong reason. A runner that is known to
-lack something says so by name, in `LIFROLES_CI_LACKS`, a comma-separated list of `browser`, `data` and `gpu`: a GPU,
-above all, which few runners have.
+lack something says so by name, in `LIFROLES_CI_LACKS`, a comma-separated list of `browser`, `data`, `gpu` and `slurm`:
+a GPU, above all, which few runners have.
 """
 
 import importlib

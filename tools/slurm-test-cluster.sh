@@ -24,7 +24,7 @@ fail() {
 
 need() {
     [ "$(id -u)" -eq 0 ] || fail "the daemons need root: run it as root, on a machine of your own."
-    for program in munged mungekey slurmctld slurmd sbatch; do
+    for program in munged mungekey slurmctld slurmd sbatch pgrep; do
         command -v "$program" >/dev/null ||
             fail "there is no $program: '$0 install' installs it on Debian."
     done
@@ -111,13 +111,20 @@ start() {
     done
 }
 
-# The processes of a node: its daemon and its steps' daemons write to its log, what they started bears its name.
+# A process and everything that it started.
+tree() {
+    echo "$1"
+    for child in $(pgrep -P "$1" || true); do
+        tree "$child"
+    done
+}
+
+# The processes of a node: its daemon, and the daemons of its jobs' steps, which write to its log, with their jobs.
 node_processes() {
-    for process in /proc/[0-9]*; do
-        if find "$process/fd" -lname "$state/$1.log" 2>/dev/null | grep -q . ||
-            { grep -qzxF "SLURMD_NODENAME=$1" "$process/environ" && grep -qzxF SLURM_CLUSTER_NAME=$cluster \
-                "$process/environ"; } 2>/dev/null; then
-            echo "${process#/proc/}"
+    cat "$state/$1.pid" 2>/dev/null || true
+    for step in $(pgrep -f '^slurmstepd:' || true); do
+        if [ "$(readlink "/proc/$step/fd/3")" = "$state/$1.log" ]; then
+            tree "$step"
         fi
     done
 }

@@ -1,0 +1,136 @@
+"""The study as data: what belongs to what, and how long it takes."""
+
+import dataclasses
+import itertools
+import re
+import shlex
+
+import pytest
+from fake_runs import fake_record
+
+from lifroles import cli, paper, study, training, workflow
+from lifroles.accuracy import collect
+from lifroles.durations import START_SECONDS, Durations
+from lifroles.errors import SpecError
+from lifroles.parameters import AccuracyParameters
+from lifroles.spec import RunSpec
+from lifroles.store import Store
+from lifroles.variant import TABLE6_VARIANTS
+
+
+@pytest.mark.parametrize("profile", ["smoke", "paper"])
+def test_the_book_target_has_the_runs_that_the_pages_ask_for(monkeypatch, tmp_path, profile):
+    asked = []
+
+    def fake_run(spec, store, **_):
+        asked.append(spec)
+        return fake_record(spec.benchmark, spec.variant_name, spec.seed, spec.source, **spec.changes())
+
+    monkeypatch.setattr(training, "run", fake_run)
+    collect(AccuracyParameters(profile=profile), lambda _: None, Store(tmp_path))
+    assert {s.digest for s in asked} == {s.digest for s in study.get("book").specs(profile)}
+
+
+def test_table_6_has_every_cell_that_the_paper_prints():
+    cells = {(s.benchmark, s.variant_name) for s in study.get("table6").specs("paper")}
+    assert cells == {(b, v) for b in paper.TABLE6_BENCHMARKS for v in TABLE6_VARIANTS if paper.TABLE6[v][b] is not None}
+
+
+def test_the_paper_profile_changes_no_protocol_and_takes_official_data():
+    for name in ("table6", "table7", "fig3", "fig6", "fig7"):
+        for spec in study.get(name).specs("paper"):
+            assert not spec.changes()
+            assert spec.source in ("official", "generated")
+
+
+def test_the_whole_paper_has_every_run_and_probe_of_its_tables_and_figures_once():
+    whole = [s.digest for s in study.get("paper").specs("paper")]
+    asked = [q.path for q in study.get("paper").questions("paper")]
+    assert len(set(whole)) == len(whole)
+    assert len(set(asked)) == len(asked)
+    for name in ("table6", "table7", "fig3", "fig6", "fig7", "book"):
+        assert {s.digest for s in study.get(name).specs("paper")} <= set(whole)
+        assert {q.path for q in study.get(name).questions("paper")} <= set(asked)
+
+
+def test_all_models_come_with_one_seed_before_any_comes_with_the_next():
+    seeds = [s.seed for s in study.get("table6").specs("paper")]
+    assert seeds == sorted(seeds)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "message"),
+    [
+        ("table9", None, "There is no target 'table9': give one of table6"),
+        ("table6", "archive", "profile is 'archive': table6 has smoke and paper"),
+        ("smoke", "paper", "profile is 'paper': smoke has smoke"),
+    ],
+)
+def test_what_there_is_not_is_refused_in_a_sentence(name, wanted, message):
+    with pytest.raises(SpecError, match=re.escape(message)):
+        study.profile_of(name, wanted)
+
+
+def test_every_command_of_the_definition_makes_the_run_or_probe_that_it_is_listed_under(monkeypatch, tmp_path):
+    monkeypatch.setenv("LIFROLES_RUNS", str(tmp_path))
+    known = workflow.definition()
+    for path, run in known["runs"].items():
+        words = shlex.split(run["command"])
+        assert words[0] == "train"
+        options = {k: v for k, v in itertools.pairwise(words) if k in ("-v", "--seeds", "--source")}
+        settings = cli_settings([v for k, v in itertools.pairwise(words) if k == "--set"])
+        spec = RunSpec.of(words[1], options["-v"], int(options["--seeds"]), options["--source"], **settings)
+        assert (spec.path, spec.digest) == (path, run["digest"])
+        assert not run["stored"]
+    for path, probe in known["probes"].items():
+        assert path.startswith(probe["run"] + "/probes/")
+        assert probe["command"].split()[2] == known["runs"][probe["run"]]["digest"]
+    for target in known["targets"].values():
+        for profile, names in target["runs"].items():
+            assert set(names) <= known["runs"].keys()
+            assert set(target["probes"][profile]) <= known["probes"].keys()
+    assert {run["data"] for run in known["runs"].values()} - {None} == known["data"].keys()
+
+
+def cli_settings(settings):
+    from lifroles.cli_train import parse_settings
+
+    return parse_settings(settings, "--set")
+
+
+def record(variant="baseline", seconds=100.0, processor="mine", **changes):
+    made = fake_record("xor", variant, **changes)
+    return dataclasses.replace(made, provenance={"wall_seconds": seconds, "processor": processor})
+
+
+def test_time_is_told_from_the_same_model_then_from_others_then_from_another_size():
+    spec = RunSpec.of("xor", "no_reset", epochs=50)
+    same = record("no_reset", 60.0, epochs=30)
+    other = record("recurrent", 200.0, epochs=100)
+    longer = record("baseline", 400.0, T=100, epochs=50)
+    for records, seconds, words in (
+        ([same, other, longer], 100.0, "of the same model"),
+        ([other, longer], 100.0, "of other models"),
+        ([longer], 200.0, "of another size, scaled"),
+    ):
+        told = Durations(records, "mine").expect(spec)
+        assert told.seconds == pytest.approx(START_SECONDS + seconds)
+        assert words in told.basis
+    assert Durations([same], "mine").expect(RunSpec.of("mnist", "baseline")).seconds is None
+    assert Durations([], "mine").expect(spec).seconds is None
+
+
+def test_time_is_told_from_this_processor_where_it_is_recorded():
+    spec = RunSpec.of("xor", "baseline")
+    here, there = record(seconds=100.0), record(seconds=900.0, processor="another")
+    assert Durations([here, there], "mine").expect(spec).seconds == pytest.approx(START_SECONDS + 100)
+    told = Durations([there], "mine").expect(spec)
+    assert told.seconds == pytest.approx(START_SECONDS + 900)
+    assert "on another processor" in told.basis
+
+
+def test_the_command_lists_the_targets(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["lifroles", "study"])
+    cli.app(standalone_mode=False)
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split("\t")[0] for line in lines[1:]} == set(study.TARGETS)
