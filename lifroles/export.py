@@ -1,8 +1,8 @@
 """The study for other people's programs: tables of runs and probes, and an RO-Crate of the records.
 
-The crate follows RO-Crate 1.1 and the Workflow Run profile (Process Run Crate 0.5): the study is the root data set,
-each run is an action of one piece of software with its specification as input and its record as result, and the two
-tables are made by another action from the records.
+The crate follows RO-Crate 1.1 and the profile Workflow Run Crate 0.5: the study is the root data set and the workflow
+its main entity; one action stands for what of the workflow is done so far, and each run and each probe is an action of
+its own, with its specification as input and its record as result.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,8 +30,18 @@ RUN_COLUMNS = (
 )  # fmt: skip
 PROBE_COLUMNS = ("id", "run", "probe", "metric", "key", "value")
 
-PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
-CODE = "#lifroles"
+WORKFLOW = "workflow/Snakefile"
+
+_PROFILES = {
+    "https://w3id.org/ro/wfrun/process/0.5": ("Process Run Crate", "0.5"),
+    "https://w3id.org/ro/wfrun/workflow/0.5": ("Workflow Run Crate", "0.5"),
+    "https://w3id.org/workflowhub/workflow-ro-crate/1.0": ("Workflow RO-Crate", "1.0"),
+}
+_BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
+_CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
+_PAPER = "https://doi.org/10.1088/2634-4386/ad6cef"
+_CODE = "#lifroles"
+_LICENCES = ("LICENSE", "LICENSE-text.md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +124,10 @@ def write(records: Sequence[Record], folder: Path) -> Counts:
         (partial / "probes.csv").write_bytes(probes)
         for record in records:
             _copy(record, partial)
-        licences = [name for name in ("LICENSE", "LICENSE-text.md") if (project_root() / name).is_file()]
-        for name in licences:
+        (partial / WORKFLOW).parent.mkdir()
+        for name in (WORKFLOW, *_LICENCES):
             shutil.copyfile(project_root() / name, partial / name)
-        crate = {"@context": _CONTEXT, "@graph": list(_graph(records, partial, licences))}
+        crate = {"@context": _CONTEXT, "@graph": list(_graph(records, partial))}
         (partial / "ro-crate-metadata.json").write_text(json.dumps(crate, indent=1) + "\n", "utf-8")
         partial.rename(folder)
     except OSError as error:
@@ -139,23 +148,22 @@ def _copy(record: Record, root: Path) -> None:
         folders.write(target / "probes" / probe.name, folders.read(probe))
 
 
-_CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
-
-
 def _ref(identifier: str) -> dict[str, str]:
     return {"@id": identifier}
 
 
-def _graph(records: Sequence[Record], root: Path, licences: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _graph(records: Sequence[Record], root: Path) -> Iterator[dict[str, Any]]:
     """Yield the entities of the crate."""
     files = sorted(p for p in root.rglob("*") if p.is_file())
     names = [p.relative_to(root).as_posix() for p in files]
-    actions = [f"#run-{r.spec.digest}" for r in records]
+    actions = [action for record in records for action in _actions(record, names)]
+    now = datetime.now(UTC)
+    profiles = [_ref(url) for url in _PROFILES]
     yield {
         "@id": "ro-crate-metadata.json",
         "@type": "CreativeWork",
         "about": _ref("./"),
-        "conformsTo": _ref("https://w3id.org/ro/crate/1.1"),
+        "conformsTo": [_ref("https://w3id.org/ro/crate/1.1"), profiles[-1]],
     }
     yield {
         "@id": "./",
@@ -163,14 +171,19 @@ def _graph(records: Sequence[Record], root: Path, licences: Sequence[str]) -> It
         "name": "What leakage, reset and recurrence do in spiking neural networks: training runs",
         "description": "Training runs of lifroles, the reproducible companion of Yin et al. (2024): specification, "
         "curves and provenance of every run, what probes found in the trained networks, and tables of both.",
-        "datePublished": datetime.now(UTC).date().isoformat(),
-        "license": _ref(licences[-1]) if licences else "https://creativecommons.org/licenses/by/4.0/",
-        "conformsTo": _ref(PROFILE),
+        "datePublished": now.date().isoformat(),
+        "license": _ref("LICENSE-text.md"),
+        "conformsTo": profiles,
+        "mainEntity": _ref(WORKFLOW),
+        "author": _ref("#authors"),
+        "publisher": _ref("#authors"),
         "citation": _ref(_PAPER),
         "hasPart": [_ref(name) for name in names],
-        "mentions": [_ref(action) for action in (*actions, "#export")],
+        "mentions": [_ref("#study"), *(_ref(a["@id"]) for a in actions if a["@type"] == "CreateAction")],
     }
-    yield {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
+    profiles_of = {**_PROFILES, _BIOSCHEMAS: ("Bioschemas ComputationalWorkflow", "1.0-RELEASE")}
+    for url, (name, version) in profiles_of.items():
+        yield {"@id": url, "@type": "CreativeWork", "name": name, "version": version}
     yield {
         "@id": _PAPER,
         "@type": "ScholarlyArticle",
@@ -178,31 +191,42 @@ def _graph(records: Sequence[Record], root: Path, licences: Sequence[str]) -> It
         "url": "https://arxiv.org/abs/2403.16674",
     }
     yield {
-        "@id": CODE,
+        "@id": _CODE,
         "@type": "SoftwareApplication",
         "name": "lifroles",
         "description": "Trains spiking neural networks whose neurons lack a part, or have one more.",
-        "url": "https://arxiv.org/abs/2403.16674",
+        "url": _PAPER,
         "softwareVersion": __version__,
     }
-    yield {"@id": "#authors", "@type": "Organization", "name": "The lifroles authors"}
+    yield {"@id": "#authors", "@type": "Organization", "name": "The lifroles authors", "url": _PAPER}
+    yield {
+        "@id": "#snakemake",
+        "@type": "ComputerLanguage",
+        "name": "Snakemake",
+        "identifier": _ref("https://snakemake.readthedocs.io"),
+        "url": _ref("https://snakemake.readthedocs.io"),
+        "version": "9",
+    }
     for path, name in zip(files, names, strict=True):
         yield _file(path, name)
-    for record, action in zip(records, actions, strict=True):
-        yield from _action(record, action, [n for n in names if n.startswith(f"runs/{record.spec.path}/")])
+    yield from {action["@id"]: action for action in actions}.values()
     yield {
-        "@id": "#export",
+        "@id": "#study",
         "@type": "CreateAction",
-        "name": "Tables of all runs and probes",
-        "instrument": _ref(CODE),
+        "name": "The study, as far as it is done",
+        "description": "What of the workflow is done, whether Snakemake started a step or somebody by its command.",
+        "instrument": _ref(WORKFLOW),
         "agent": _ref("#authors"),
-        "endTime": datetime.now(UTC).isoformat(timespec="seconds"),
-        "object": [_ref(n) for n in names if n.startswith("runs/") and n.endswith("record.json")],
-        "result": [_ref("runs.csv"), _ref("probes.csv")],
+        "endTime": now.isoformat(timespec="seconds"),
+        "object": [_ref(n) for n in names if n.startswith("runs/") and n.endswith("/spec.json")],
+        "result": [
+            *(_ref(n) for n in names if n.startswith("runs/") and n.endswith("/record.json")),
+            _ref("runs.csv"),
+            _ref("probes.csv"),
+        ],
+        "actionStatus": "http://schema.org/CompletedActionStatus",
     }
 
-
-_PAPER = "https://doi.org/10.1088/2634-4386/ad6cef"
 
 _ABOUT = {
     "runs.csv": "One training run a row; accuracies lie in [0, 1], times are in seconds.",
@@ -212,6 +236,7 @@ _ABOUT = {
     "provenance.json": "Code, versions, processor and time.",
     "arrays.npz": "Arrays of a probe.",
     folders.DONE: "SHA-256 of the files beside it.",
+    "Snakefile": "The study as one workflow: data, runs, probes, notebooks and book.",
     "LICENSE": "The licence of the code.",
     "LICENSE-text.md": "The licence of text and data.",
 }
@@ -220,9 +245,14 @@ _FORMATS = {".csv": "text/csv", ".json": "application/json", ".npz": "applicatio
 
 def _file(path: Path, name: str) -> dict[str, Any]:
     data = path.read_bytes()
+    kind: dict[str, Any] = {"@type": "File"}
+    if name == WORKFLOW:
+        kind["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
+        kind |= {"programmingLanguage": _ref("#snakemake"), "license": _ref("LICENSE"), "version": __version__}
+        kind |= {"creator": _ref("#authors"), "url": _PAPER, "conformsTo": _ref(_BIOSCHEMAS)}
     return {
         "@id": name,
-        "@type": "File",
+        **kind,
         "name": name,
         "description": _ABOUT.get(path.name, path.name),
         "encodingFormat": _FORMATS.get(path.suffix, "application/json" if path.name == folders.DONE else "text/plain"),
@@ -231,52 +261,49 @@ def _file(path: Path, name: str) -> dict[str, Any]:
     }
 
 
-def _action(record: Record, identifier: str, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the training of a run as an action, with what its network was on and what it was trained from."""
+def _actions(record: Record, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the training of a run as an action, what it was trained on, and its probes as actions of their own."""
     origin = record.provenance
     own = f"runs/{record.spec.path}/"
-    probes = [n for n in names if n.startswith(f"{own}probes/")]
-    data = f"#data-{origin['data_sha256'][:16]}" if origin.get("data_sha256") else None
+    inside = [n for n in names if n.startswith(own)]
+    probes = [n for n in inside if n.startswith(f"{own}probes/")]
+    data = origin.get("data_sha256")
+    common = {"@type": "CreateAction", "instrument": _ref(_CODE), "agent": _ref("#authors")}
+    status = "Completed" if record.status == "completed" else "Failed"
     action: dict[str, Any] = {
-        "@id": identifier,
-        "@type": "CreateAction",
+        **common,
+        "@id": f"#run-{record.spec.digest}",
         "name": f"Training of {record.variant_name} on {record.spec.task.title}, seed {record.seed}",
-        "description": re.sub(r" --weights$", "", record.spec.command()),
-        "instrument": _ref(CODE),
-        "agent": _ref("#authors"),
-        "object": [_ref(f"{own}spec.json"), *([_ref(data)] if data else [])],
-        "result": [_ref(n) for n in names if n not in probes and not n.endswith("spec.json")],
-        "actionStatus": _ref(
-            "http://schema.org/CompletedActionStatus"
-            if record.status == "completed"
-            else "http://schema.org/FailedActionStatus"
-        ),
+        "description": record.spec.command().removesuffix(" --weights"),
+        "object": [_ref(f"{own}spec.json"), *([_ref(f"#data-{data[:16]}")] if data else [])],
+        "result": [_ref(n) for n in inside if n not in probes and not n.endswith("spec.json")],
+        "actionStatus": f"http://schema.org/{status}ActionStatus",
     }
     if record.reason:
         action["error"] = record.reason
     if origin.get("started"):
         action["startTime"] = origin["started"]
-        start = datetime.fromisoformat(origin["started"])
-        # An interrupted run ended later than its working time says: only the last stretch's end is known.
+        # Of an interrupted run it is not known when it ended: its seconds are those at work.
         if origin.get("wall_seconds") is not None and not origin.get("resumed"):
-            action["endTime"] = (start + timedelta(seconds=origin["wall_seconds"])).isoformat(timespec="seconds")
+            end = datetime.fromisoformat(origin["started"]) + timedelta(seconds=origin["wall_seconds"])
+            action["endTime"] = end.isoformat(timespec="seconds")
     yield action
     if data:
         yield {
-            "@id": data,
+            "@id": f"#data-{data[:16]}",
             "@type": "CreativeWork",
             "name": f"{record.spec.task.title}, source {record.spec.source}",
-            "description": "The data set that was trained on, by the SHA-256 of its content; not in this crate.",
-            "identifier": origin["data_sha256"],
+            "description": "What was trained on, by the SHA-256 of its content; it is not in this crate.",
+            "identifier": data,
         }
     for folder in sorted({n.rsplit("/", 1)[0] for n in probes}):
-        inside = [n for n in probes if n.startswith(f"{folder}/")]
+        probe, _, digest = folder.rsplit("/", 1)[1].rpartition("-")
         yield {
-            "@id": f"#probe-{folder.rsplit('-', 1)[1]}",
-            "@type": "CreateAction",
-            "name": f"Probe {folder.rsplit('/', 1)[1].rsplit('-', 1)[0]} of {record.spec.path}",
-            "instrument": _ref(CODE),
-            "agent": _ref("#authors"),
+            **common,
+            "@id": f"#probe-{digest}",
+            "name": f"Probe {probe} of {record.spec.path}",
+            "description": f"What the probe {probe} found in the trained network.",
             "object": [_ref(f"{folder}/spec.json"), _ref(f"{own}record.json")],
-            "result": [_ref(n) for n in inside if not n.endswith("spec.json")],
+            "result": [_ref(n) for n in probes if n.startswith(f"{folder}/") and not n.endswith("/spec.json")],
+            "actionStatus": "http://schema.org/CompletedActionStatus",
         }
