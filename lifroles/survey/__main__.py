@@ -18,7 +18,8 @@ def _samples() -> dict[str, Any]:
 
 MAKE: dict[str, Callable[[], dict[str, Any]]] = {
     "samples": _samples,
-    "likeness": likeness.make,
+    "saccades": likeness.make_saccades,
+    "speech": likeness.make_speech,
     "learnable": learnable.make,
     "times": times.make,
 }

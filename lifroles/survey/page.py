@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +24,7 @@ from lifroles.parameters import NotebookParameters
 from lifroles.prose import NBSP, listed, percent
 from lifroles.standins import shapes
 from lifroles.survey import likeness, samples
-from lifroles.survey.record import Record
+from lifroles.survey.record import COMMAND, Record
 from lifroles.survey.text import around, behind, minutes
 from lifroles.tables import Table
 
@@ -35,6 +36,21 @@ SACCADES = ((0, 45), (40, 60), (150, 170), (250, 270))
 """Stretches of the N-MNIST recording that are shown, ms: what the benchmark uses, and 20 ms of each saccade."""
 
 Array = np.ndarray[Any, Any]
+
+
+def measured(part: str) -> Callable[[Callable[..., list[object]]], Callable[..., list[object]]]:
+    """Let a function return one sentence instead where its part of the record is not there."""
+
+    def wrap(function: Callable[..., list[object]]) -> Callable[..., list[object]]:
+        @wraps(function)
+        def shown(record: Record, *arguments: Any) -> list[object]:
+            if part not in record:
+                return [Markdown(f"This has not been measured yet; `{COMMAND} {part}` measures it.")]
+            return function(record, *arguments)
+
+        return shown
+
+    return wrap
 
 
 def data_sets(kind: Kind) -> Table:
@@ -129,9 +145,9 @@ def share(events: Any, dt: float, T: int) -> float:
     return len(np.unique(places[kept])) / (T * 2 * SIDE**2)
 
 
-def saccades_table(record: Record) -> Table:
+def _saccades_table(record: Record) -> Table:
     """Return the stand-in for N-MNIST beside the recordings, digit by digit the same."""
-    found = record["likeness"]["found"]["saccades"]
+    found = record["saccades"]["found"]
     splits = {split: found[split] for split in ("Train", "Test")}
     rows = [
         (name, *(around(*one[which]["rows"][name]) for one in splits.values() for which in ("recorded", "stand-in")))
@@ -142,9 +158,9 @@ def saccades_table(record: Record) -> Table:
     return Table("N-MNIST and its stand-in, of the same digits: mean ± deviation over recordings", ("", *head), rows)
 
 
-def saccades(record: Record, parameters: NotebookParameters) -> Display:
+def _saccades_figure(record: Record, parameters: NotebookParameters) -> Display:
     """Return four histograms of N-MNIST and its stand-in."""
-    one = record["likeness"]["found"]["saccades"]["Test"]
+    one = record["saccades"]["found"]["Test"]
     real, standin = (likeness.unplain(one[which]) for which in ("recorded", "stand-in"))
     alike = one["correlation"]
     return show(
@@ -154,8 +170,14 @@ def saccades(record: Record, parameters: NotebookParameters) -> Display:
         f"the recording of the same image and by {alike['another image']:.2f} with those of others; in "
         f"{percent(one['found again'], 0)} of the cases the recording that it is most like is its own.",
         command=command(NOTEBOOK, parameters),
-        behind=behind(record, "likeness"),
+        behind=behind(record, "saccades"),
     )
+
+
+@measured("saccades")
+def saccades(record: Record, parameters: NotebookParameters) -> list[object]:
+    """Return the stand-in for N-MNIST beside the recordings."""
+    return [_saccades_table(record), _saccades_figure(record, parameters)]
 
 
 def ear(parameters: NotebookParameters) -> Display | Markdown:
@@ -173,9 +195,9 @@ def ear(parameters: NotebookParameters) -> Display | Markdown:
     )
 
 
-def lauscher(record: Record) -> Markdown:
+def _lauscher(record: Record) -> Markdown:
     """Return how ours compares with lauscher."""
-    one = record["likeness"]["found"]["lauscher"]
+    one = record["speech"]["found"]["lauscher"]
     mean, deviation = one["ours"]
     return Markdown(
         "The ear is the model behind SHD (Cramer et al. 2022), written anew because its own program, lauscher, takes "
@@ -186,9 +208,9 @@ def lauscher(record: Record) -> Markdown:
     )
 
 
-def speech_table(record: Record) -> Table:
+def _speech_table(record: Record) -> Table:
     """Return the stand-in for SHD beside SHD as it is here."""
-    found = record["likeness"]["found"]["speech"]
+    found = record["speech"]["found"]
     rows = [(name, value, found["stand-in"]["rows"][name]) for name, value in found["real"]["rows"].items()]
     return Table(
         "The test words of SHD and of its stand-in: mean ± deviation over words",
@@ -197,9 +219,9 @@ def speech_table(record: Record) -> Table:
     )
 
 
-def speech_channels(record: Record, parameters: NotebookParameters) -> Display:
+def _speech_channels(record: Record, parameters: NotebookParameters) -> Display:
     """Return where and when words have their spikes."""
-    found = record["likeness"]["found"]["speech"]
+    found = record["speech"]["found"]
     sets = {
         "real": f"SHD ({found['real']['source']})",
         "stand-in": "stand-in",
@@ -217,10 +239,17 @@ def speech_channels(record: Record, parameters: NotebookParameters) -> Display:
         f"({found['real']['source']}) a linear classifier gets {percent(simple['linear'])} right and the nearest "
         f"centroid {percent(simple['nearest centroid'])}.",
         command=command(NOTEBOOK, parameters),
-        behind=behind(record, "likeness"),
+        behind=behind(record, "speech"),
     )
 
 
+@measured("speech")
+def spoken(record: Record, parameters: NotebookParameters) -> list[object]:
+    """Return our ear beside lauscher, and the stand-in for SHD beside SHD as it is here."""
+    return [_lauscher(record), _speech_table(record), _speech_channels(record, parameters)]
+
+
+@measured("learnable")
 def learnable(record: Record, parameters: NotebookParameters) -> list[object]:
     """Return what simple classifiers and the baseline network get right on each stand-in, as a figure and a table."""
     found = record["learnable"]["found"]
@@ -253,7 +282,7 @@ def learnable(record: Record, parameters: NotebookParameters) -> list[object]:
     return [fig, Table("Right answers on the stand-ins' test sets", columns, rows, notes)]
 
 
-def prepared_table(record: Record) -> Table:
+def _prepared_table(record: Record) -> Table:
     """Return what it takes to make and to bin data."""
     found = record["times"]["found"]
     rows = []
@@ -283,7 +312,7 @@ def prepared_table(record: Record) -> Table:
     return Table(title, ("Data", "Samples", "Takes", "Each", "The whole set at this rate"), rows)
 
 
-def prepared_words(record: Record) -> Markdown:
+def _prepared_words(record: Record) -> Markdown:
     """Return the time of all stand-ins at smoke scale."""
     one = record["times"]["found"]
     total = sum(found["processor seconds"] for found in one["prepared"].values())
@@ -295,7 +324,7 @@ def prepared_words(record: Record) -> Markdown:
     )
 
 
-def loader_table(record: Record) -> Table:
+def _loader_table(record: Record) -> Table:
     """Return which share of training is spent on waiting for data."""
     rows = []
     for name, one in record["times"]["found"]["loader"].items():
@@ -314,6 +343,12 @@ def loader_table(record: Record) -> Table:
         ("Data", "Changed protocol", "An epoch", "Share of the loader"),
         rows,
     )
+
+
+@measured("times")
+def times(record: Record) -> list[object]:
+    """Return what data cost."""
+    return [_prepared_words(record), _prepared_table(record), _loader_table(record)]
 
 
 def again(record: Record) -> Markdown:

@@ -19,7 +19,7 @@ from lifroles.paths import results_dir
 COMMAND = "python -m lifroles.survey"
 """Makes the record again, or the parts that are named after it."""
 
-PARTS = ("samples", "likeness", "learnable", "times")
+PARTS = ("samples", "saccades", "speech", "learnable", "times")
 _ARRAYS = "samples.npz"
 
 Array = np.ndarray[Any, Any]
@@ -52,12 +52,16 @@ def write(part: str, found: Mapping[str, Any], known: Mapping[str, Any]) -> None
 
 
 def read() -> dict[str, Any]:
-    """Return every part by its name.
+    """Return every part that has been measured, by its name.
 
     Raises:
-        StoreError: one is not there, or damaged.
+        StoreError: one is damaged, or there are no samples.
     """
-    return {part: records.read(path(f"{part}.json"), f"{COMMAND} {part}") for part in PARTS}
+    return {
+        part: records.read(path(f"{part}.json"), f"{COMMAND} {part}")
+        for part in PARTS
+        if part == "samples" or path(f"{part}.json").is_file()
+    }
 
 
 def write_arrays(arrays: Mapping[str, Array]) -> None:

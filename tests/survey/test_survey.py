@@ -8,7 +8,7 @@ import pytest
 from lifroles import overview
 from lifroles.benchmarks import BENCHMARKS
 from lifroles.errors import StoreError
-from lifroles.figures import camera
+from lifroles.figures import Display, camera
 from lifroles.parameters import DataParameters
 from lifroles.standins.camera import Events
 from lifroles.survey import __main__ as command
@@ -26,7 +26,7 @@ def arrays():
 
 
 def test_every_part_says_where_it_comes_from(kept):
-    assert tuple(kept) == record.PARTS
+    assert set(kept) <= set(record.PARTS)
     for part in kept.values():
         origin = part["provenance"]
         assert origin["commit"] and origin["dirty"] is False and origin["processor"] and origin["threads"] >= 1
@@ -95,40 +95,66 @@ def test_the_stand_in_of_a_digit_is_that_of_the_full_set(kept):
 
 
 def test_the_stand_in_for_n_mnist_is_like_it(kept):
-    for one in kept["likeness"]["found"]["saccades"].values():
+    for one in kept["saccades"]["found"].values():
         assert one["found again"] > 0.9
         for name, (mean, deviation) in one["recorded"]["rows"].items():
             assert abs(one["stand-in"]["rows"][name][0] - mean) < 1.5 * deviation, name
 
 
 def test_statistics_come_back_as_they_were_stored(kept):
-    one = kept["likeness"]["found"]["saccades"]["Test"]
+    one = kept["saccades"]["found"]["Test"]
     real = likeness.unplain(one["recorded"])
     assert len(real.events) == one["recordings"]
     assert real.events.mean() == pytest.approx(one["recorded"]["rows"]["events"][0], rel=1e-3)
 
 
 def test_every_stand_in_was_learnt(kept):
-    found = kept["learnable"]["found"]
-    assert set(found) == set(learnable.SPECS) and all(
-        one["source"] == learnable.SPECS[name].source and one["snn"] > 2 * one["chance"] for name, one in found.items()
-    )
-    measured = kept["times"]["found"]
-    assert set(measured["prepared"]) == set(times.SMOKE) and set(measured["loader"]) == set(BENCHMARKS)
+    for name, one in kept.get("learnable", {"found": {}})["found"].items():
+        assert one["source"] == learnable.SPECS[name].source and one["snn"] > 2 * one["chance"]
 
 
 def test_the_page_shows_every_part(kept, arrays):
     parameters = DataParameters()
     shown = [
         page.temporal(kept, arrays, parameters), page.moving(kept, arrays, parameters), page.still(parameters),
-        page.integrated(kept, arrays, parameters), page.saccades(kept, parameters),
-        page.speech_channels(kept, parameters), page.learnable(kept, parameters)[0],
+        page.integrated(kept, arrays, parameters), page.saccades(kept, parameters)[1],
     ]  # fmt: skip
     for one in shown:
-        assert "<svg" in one._repr_html_() and "papermill notebooks/4_1_1_data.ipynb" in one._repr_html_()
-    assert len(page.learnable(kept, parameters)[1].rows) == len(learnable.SPECS)
-    assert len(page.loader_table(kept).rows) == len(BENCHMARKS)
-    assert "SHD" in page.terms(kept).data and "N-MNIST" in page.terms(kept).data
+        assert isinstance(one, Display)
+        assert "<svg" in one.html and "papermill notebooks/4_1_1_data.ipynb" in one.html
+    said = page.terms(kept).data
+    assert said is not None and "SHD" in said and "N-MNIST" in said
+
+
+def test_simple_and_trained_readers_and_times_are_shown():
+    """The parts that take long to measure, from numbers made up here."""
+    origin = {"provenance": {"processor": "p", "threads": 2, "commit": "a" * 40, "dirty": False, "started": "2026"}}
+    one = {
+        "source": "shapes", "train": 1000, "test": 200, "chance": 0.1, "seen": "pixels", "snn": 0.8,
+        "simple": {"linear": 0.7, "nearest centroid": 0.5}, "changes": {"epochs": 20, "train_samples": 7},
+    }  # fmt: skip
+    fig, table = page.learnable({"learnable": {**origin, "found": {"cifar10": one}}}, DataParameters())
+    assert "ahead of both simple classifiers on 1 of 1" in fig.caption
+    assert table.rows[0][1] == "1,000 + 200" and table.rows[0][-1] == "epochs 20"
+    spent = {"source": "shapes", "samples": 100, "of": 60000, "seconds": 5.0, "processor seconds": 10.0}
+    ran = {
+        "source": "jpeg",
+        "epochs": 2,
+        "changes": {"epochs": 2},
+        "seconds": 20.0,
+        "loader seconds": 1.0,
+        "share": 0.05,
+    }
+    found = {"prepared": {"cifar10": spent, "shd": spent}, "binned": {**spent, "dt": 1.0}, "loader": {"cifar10": ran}}
+    words, prepared, loader = page.times({"times": {**origin, "found": found}})
+    assert "take 20" in words.data and prepared.rows[0][4].replace("\N{NO-BREAK SPACE}", " ") == "60,000: 1.7 h"
+    assert loader.rows[0][2:] == ("10.0\N{NO-BREAK SPACE}s", "5.0\N{NO-BREAK SPACE}%")
+
+
+def test_what_is_not_measured_says_so():
+    for show, part in ((page.learnable, "learnable"), (page.saccades, "saccades"), (page.spoken, "speech")):
+        (said,) = show({}, DataParameters())
+        assert said.data == f"This has not been measured yet; `python -m lifroles.survey {part}` measures it."
 
 
 def test_what_comes_out_otherwise_is_said(kept, monkeypatch):
