@@ -13,6 +13,14 @@ from lifroles.parameters import DataParameters
 from lifroles.standins.camera import Events
 from lifroles.survey import __main__ as command
 from lifroles.survey import learnable, likeness, page, record, samples, text, times
+from lifroles.tables import Table
+
+
+def words(one: object) -> str:
+    """Return what a piece of Markdown says."""
+    text = getattr(one, "data", None)
+    assert isinstance(text, str)
+    return text
 
 
 @pytest.fixture(scope="module")
@@ -122,8 +130,8 @@ def test_the_page_shows_every_part(kept, arrays):
     for one in shown:
         assert isinstance(one, Display)
         assert "<svg" in one.html and "papermill notebooks/4_1_1_data.ipynb" in one.html
-    said = page.terms(kept).data
-    assert said is not None and "SHD" in said and "N-MNIST" in said
+    said = words(page.terms(kept))
+    assert "SHD" in said and "N-MNIST" in said
 
 
 def test_simple_and_trained_readers_and_times_are_shown():
@@ -134,6 +142,7 @@ def test_simple_and_trained_readers_and_times_are_shown():
         "simple": {"linear": 0.7, "nearest centroid": 0.5}, "changes": {"epochs": 20, "train_samples": 7},
     }  # fmt: skip
     fig, table = page.learnable({"learnable": {**origin, "found": {"cifar10": one}}}, DataParameters())
+    assert isinstance(fig, Display) and isinstance(table, Table)
     assert "ahead of both simple classifiers on 1 of 1" in fig.caption
     assert table.rows[0][1] == "1,000 + 200" and table.rows[0][-1] == "epochs 20"
     spent = {"source": "shapes", "samples": 100, "of": 60000, "seconds": 5.0, "processor seconds": 10.0}
@@ -146,23 +155,24 @@ def test_simple_and_trained_readers_and_times_are_shown():
         "share": 0.05,
     }
     found = {"prepared": {"cifar10": spent, "shd": spent}, "binned": {**spent, "dt": 1.0}, "loader": {"cifar10": ran}}
-    words, prepared, loader = page.times({"times": {**origin, "found": found}})
-    assert "take 20" in words.data and prepared.rows[0][4].replace("\N{NO-BREAK SPACE}", " ") == "60,000: 1.7 h"
+    total, prepared, loader = page.times({"times": {**origin, "found": found}})
+    assert isinstance(prepared, Table) and isinstance(loader, Table)
+    assert "take 20" in words(total) and prepared.rows[0][4].replace("\N{NO-BREAK SPACE}", " ") == "60,000: 1.7 h"
     assert loader.rows[0][2:] == ("10.0\N{NO-BREAK SPACE}s", "5.0\N{NO-BREAK SPACE}%")
 
 
 def test_what_is_not_measured_says_so():
     for show, part in ((page.learnable, "learnable"), (page.saccades, "saccades"), (page.spoken, "speech")):
         (said,) = show({}, DataParameters())
-        assert said.data == f"This has not been measured yet; `python -m lifroles.survey {part}` measures it."
+        assert words(said) == f"This has not been measured yet; `python -m lifroles.survey {part}` measures it."
 
 
 def test_what_comes_out_otherwise_is_said(kept, monkeypatch):
     then = kept["samples"]["found"]["again"]
     monkeypatch.setattr(samples, "again", lambda: {**then, "gestures": "0"})
-    assert "gestures came out otherwise" in page.again(kept).data
+    assert "gestures came out otherwise" in words(page.again(kept))
     monkeypatch.setattr(samples, "again", lambda: {"saccades": then["saccades"]})
-    said = page.again(kept).data
+    said = words(page.again(kept))
     assert "identical, event for event" in said and "otherwise" not in said
 
 
