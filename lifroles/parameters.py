@@ -38,6 +38,7 @@ Profile = Literal["archive", "smoke", "paper"]
 PROFILES: tuple[Profile, ...] = ("archive", "smoke", "paper")
 BENCHMARK_NAMES = ("xor", "mnist")
 MNIST_SOURCES = ("mnist-5k", "official")
+TABLE7_MODELS = (*PAPER_VARIANTS, "lstm", "gru", "rnn")
 
 T = TypeVar("T")
 
@@ -100,6 +101,12 @@ Variants = Annotated[
     BeforeValidator(_as_tuple),
     AfterValidator(_distinct),
     AfterValidator(_of(PAPER_VARIANTS)),
+]
+Models = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_tuple),
+    AfterValidator(_distinct),
+    AfterValidator(_of(TABLE7_MODELS)),
 ]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...] | None, BeforeValidator(_as_tuple), AfterValidator(_distinct)]
 
@@ -172,38 +179,20 @@ class VariantsParameters(NotebookParameters):
     features: int = whole(8, "neurons of the layer", low=1, high=256)
 
 
-class AccuracyParameters(NotebookParameters):
-    """Section 4.1: the accuracy of every variant on every benchmark."""
+class GeneralisationParameters(NotebookParameters):
+    """Section 4.2: step lengths that a network was not trained with, and what may explain how it does."""
 
-    benchmarks: Benchmarks = field(
-        BENCHMARK_NAMES,
-        "benchmarks to show, in this order",
-        f"a list of distinct names out of {', '.join(BENCHMARK_NAMES)}, such as ['xor']",
-    )
-    variants: Variants = field(
-        tuple(PAPER_VARIANTS),
-        "variants to show, in this order",
-        f"a list of distinct names out of {', '.join(PAPER_VARIANTS)}, such as ['baseline', 'no_reset']",
+    models: Models = field(
+        TABLE7_MODELS,
+        "rows of Table 7 to show, in this order",
+        f"a list of distinct names out of {', '.join(TABLE7_MODELS)}, such as ['baseline', 'lstm']",
     )
     seeds: Seeds = field(
         None,
         "seeds to show or train; None: every archived one, or as many as the profile trains",
         "a list of distinct whole numbers of at least 0, such as [0, 1], or None",
     )
-    epochs: int | None = whole(None, "epochs to train; None: the profile's own number", low=1)
-    source: Literal["mnist-5k", "official"] | None = choice(
-        None, "which MNIST: the 5,000 embedded digits or the full set; None: the profile's own", MNIST_SOURCES
-    )
-
-    @model_validator(mode="after")
-    def _epochs_need_training(self) -> AccuracyParameters:
-        if self.profile == "archive" and self.epochs is not None:
-            raise PydanticCustomError(
-                "profile",
-                "Parameter 'epochs' needs profile 'smoke' or 'paper': "
-                "'archive' shows finished runs and trains nothing.",
-            )
-        return self
+    digit: int = whole(0, "test recording that is shown at every step length", low=0, high=99)
 
 
 class LibrariesParameters(NotebookParameters):
@@ -221,6 +210,7 @@ SCHEMAS: Schemas = MappingProxyType(
         "2_lif_neuron": LifNeuronParameters,
         "3_variants": VariantsParameters,
         "4_1_accuracy": AccuracyParameters,
+        "4_2_generalisation": GeneralisationParameters,
         "A_1_libraries": LibrariesParameters,
         "A_2_speed": SpeedParameters,
     }

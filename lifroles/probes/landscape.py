@@ -25,6 +25,8 @@ from lifroles.spec import RunSpec
 Array = np.ndarray[Any, Any]
 Direction = dict[str, Tensor]
 
+RADII = (0.25, 0.5, 1.0)
+
 CHUNK = 100
 """Recordings that every point of the plane sees before the next ones come: their currents stay in the cache."""
 
@@ -35,7 +37,7 @@ class LandscapeParameters(ProbeParameters):
     seeds: tuple[int, ...] = Field((0, 1, 2), description="of the pairs of directions")
     grids: int = Field(1, description="for how many of these pairs the whole grid is measured", ge=0)
     grid: int = Field(21, description="points of the grid along each direction, from -1 to 1", ge=2)
-    radii: tuple[float, ...] = Field((0.25, 0.5, 1.0), description="distances from the trained weights")
+    radii: tuple[float, ...] = Field(RADII, description="distances from the trained weights")
     angles: int = Field(16, description="points on the circle of each radius", ge=1)
     samples: int = Field(1000, description="training recordings, the first ones", ge=1)
 

@@ -1,0 +1,214 @@
+"""Figures of section 4.2: step lengths, error propagation, loss landscapes and features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lifroles import paper
+from lifroles.figures.style import CHANCE, INK, REPORTED, colour, figure, short, style
+from lifroles.generalisation.study import LABELS, Row, Study
+
+CELLS: Mapping[str, tuple[str, Any]] = {
+    "lstm": ("LSTM", "-"),
+    "gru": ("GRU", (0, (5, 2))),
+    "rnn": ("RNN", (0, (1, 1.5))),
+}
+"""Cells without spikes are drawn in ink: their short names and lines."""
+
+FIG6 = ("baseline", "no_leakage_recurrent", "lstm")
+"""The models of Fig. 6; where one is missing, others take its place."""
+
+FIG7 = ("baseline", "no_leakage", "complete_leakage", "no_reset", "recurrent")
+
+
+def name(model: str) -> str:
+    """Return a model's short name on one line."""
+    return CELLS[model][0] if model in CELLS else short(model).replace("\n", " ")
+
+
+def _line(model: str) -> dict[str, Any]:
+    return {"color": INK if model in CELLS else colour(model), "linestyle": CELLS[model][1] if model in CELLS else "-"}
+
+
+def recording(frames: Mapping[int, np.ndarray]) -> Figure:
+    """Return Fig. 5: the third, sixth and ninth step of one recording at every step length, both polarities."""
+    steps = (2, 5, 8)
+    with style():
+        fig, axes = figure(
+            len(steps), 270, "One recording as frames of 1, 2, 3, 5 and 10 ms, three steps of each.", len(frames)
+        )
+        top = max(float(x[list(steps)].sum(1).max()) for x in frames.values())
+        for i, step in enumerate(steps):
+            for j, (dt, x) in enumerate(frames.items()):
+                ax = axes[i * len(frames) + j]
+                on, off = x[step]
+                both = np.zeros((*on.shape, 4))
+                both[..., :3] = np.where((on >= off)[..., None], (0.84, 0.37, 0.0), (0.0, 0.45, 0.70))
+                both[..., 3] = np.sqrt(np.minimum((on + off) / top, 1))
+                ax.imshow(both, interpolation="nearest")
+                ax.set_xticks([])
+                ax.set_yticks([])
+                for spine in ax.spines.values():
+                    spine.set(visible=True, alpha=0.3)
+                if i == 0:
+                    ax.set_title(f"{dt} ms", loc="center")
+                if j == 0:
+                    ax.set_ylabel(f"step {step + 1}")
+        return fig
+
+
+def table7(study: Study) -> Figure:
+    """Return every model's accuracy at every step length, both readings, beside the paper's."""
+    rows = list(study.rows)
+    columns = 2
+    lines = -(-len(rows) // columns)
+    chance = 0.1
+    with style():
+        fig, axes = figure(
+            lines,
+            60 + 105 * lines,
+            "Test accuracy of every model at 1, 2, 3, 5 and 10 ms.",
+            columns,
+            sharex=True,
+            sharey=True,
+        )
+        x = np.arange(len(paper.TABLE7_DTS))
+        for ax, row in zip(axes, rows, strict=False):
+            look = _line(row.model)
+            for kept, alpha in (("steps", 1.0), ("duration", 0.45)):
+                means = [row.accuracy(dt, kept) for dt in paper.TABLE7_DTS]
+                seen = [(i, m) for i, m in zip(x, means, strict=True) if m is not None]
+                if seen:
+                    ax.plot([i for i, _ in seen], [m.mean for _, m in seen], color=look["color"], alpha=alpha)
+                for i, dt in enumerate(paper.TABLE7_DTS):
+                    values = list(row.accuracies(dt, kept).values())
+                    mark = "o" if kept == "steps" else "^"
+                    ax.scatter(
+                        [i] * len(values), values, color=look["color"], s=16, alpha=alpha, marker=mark, linewidths=0
+                    )
+            ax.scatter(
+                x, [row.reported[dt].value for dt in paper.TABLE7_DTS], **{**REPORTED, "s": 26, "linewidths": 1.1}
+            )
+            ax.axhline(chance, **CHANCE)
+            ax.set_title(name(row.model) + ("" if row.records else ": not run"), fontsize=10)
+            ax.set_ylim(0, 1.04)
+            ax.set_xticks(x, [str(dt) for dt in paper.TABLE7_DTS])
+            ax.yaxis.set_major_formatter(lambda v, _: f"{100 * v:g}")
+        for ax in axes[len(rows) :]:
+            ax.set_visible(False)
+        for ax in axes[max(len(rows) - columns, 0) : len(rows)]:
+            ax.set_xlabel("step length (ms)")
+        for ax in axes[::columns]:
+            ax.set_ylabel("accuracy (%)")
+        return fig
+
+
+def propagation(study: Study) -> Figure:
+    """Return how gradients fade backwards, and how a disturbance fades forwards, for every model."""
+    panels = (
+        ("reach", "steps back from the last", "gain of an error", True),
+        ("gradient", "step t", "|∂L/∂u(t)|, last step = 1", True),
+        ("distance", "steps after the flips", "distance, at the flips = 1", False),
+    )
+    with style():
+        fig, axes = figure(3, 560, "How errors travel through time in every model: gain, gradient and disturbance.")
+        for ax, (metric, across, up, last) in zip(axes, panels, strict=True):
+            for row in study.rows:
+                curve = row.curve("gradients", metric)
+                if not curve:
+                    continue
+                values = np.array(list(curve.values()))
+                unit = values[-1] if metric == "gradient" else values[0]
+                if unit > 0:
+                    label = name(row.model) if metric == "reach" else None
+                    ax.semilogy(list(curve), np.maximum(values / unit, 1e-8), **_line(row.model), label=label)
+            ax.set_xlabel(across)
+            ax.set_ylabel(up)
+            ax.axhline(1, color=INK, linewidth=0.6, alpha=0.3)
+            if last and metric == "reach":
+                ax.legend(fontsize=8, frameon=False, ncols=2)
+        return fig
+
+
+def _with(study: Study, wanted: Sequence[str], probe: str) -> list[Row]:
+    """Return the rows of ``wanted`` that have an answer, or the first that do."""
+    have = [row for row in study.rows if row.probes(probe)]
+    return [row for row in have if row.model in wanted] or have[: len(wanted)]
+
+
+def landscapes(study: Study) -> Figure | None:
+    """Return Fig. 6: the loss around the trained weights of the paper's three models, on one scale."""
+    shown = []
+    for row in _with(study, FIG6, "landscape"):
+        found = [probe for probe in row.probes("landscape") if (probe.path / "arrays.npz").is_file()]
+        if found:
+            shown.append((row, found[0].array("line"), found[0].array("grid")[0]))
+    if not shown:
+        return None
+    low, high = min(float(g.min()) for *_, g in shown), max(float(g.max()) for *_, g in shown)
+    levels = np.geomspace(max(low, 1e-4), max(high, low * 1.01), 13)
+    with style():
+        fig, axes = figure(1, 190, "Contours of the loss in a plane around trained weights.", len(shown), sharey=True)
+        drawn: Any = None
+        for ax, (row, line, grid) in zip(axes, shown, strict=True):
+            drawn = ax.contourf(line, line, grid.T, levels=levels, cmap="viridis", extend="both")
+            ax.contour(line, line, grid.T, levels=levels, colors="white", linewidths=0.4, alpha=0.6)
+            ax.scatter(0, 0, marker="+", color="white", linewidths=1)
+            ax.set_aspect("equal")
+            ax.set_title(name(row.model), fontsize=9.5)
+            ax.set_xlabel("direction 1")
+        axes[0].set_ylabel("direction 2")
+        bar = fig.colorbar(drawn, ax=axes, shrink=0.75, format="%.2g")
+        bar.set_label("loss")
+        return fig
+
+
+def rises(study: Study, radii: Sequence[float]) -> Figure:
+    """Return how much the loss rises at each radius: every run as a point, mean over pairs of directions."""
+    rows = [row for row in study.rows if row.probes("landscape")]
+    with style():
+        fig, axes = figure(
+            1,
+            80 + 26 * len(rows),
+            "Mean rise of the loss at three radii around the trained weights.",
+            len(radii),
+            sharey=True,
+        )
+        for ax, radius in zip(axes, radii, strict=True):
+            for y, row in enumerate(rows):
+                values = row.rises(radius)
+                ax.scatter(values, [y] * len(values), s=26, color=_line(row.model)["color"], linewidths=0, alpha=0.85)
+            ax.set_ylim(len(rows) - 0.5, -0.5)
+            ax.set_yticks(range(len(rows)), [name(row.model) for row in rows])
+            ax.set_xlim(left=min(0, ax.get_xlim()[0]))
+            ax.set_title(f"radius {radius:g}", fontsize=10)
+            ax.set_xlabel("rise of the loss")
+            ax.tick_params(axis="y", length=0)
+        return fig
+
+
+def features(study: Study, layout: str = "tsne") -> Figure | None:
+    """Return Fig. 7: the last hidden layer in two dimensions, one panel a model, one colour a digit."""
+    rows = _with(study, FIG7, "features")
+    if not rows:
+        return None
+    columns = 3
+    lines = -(-len(rows) // columns)
+    with style():
+        fig, axes = figure(lines, 40 + 135 * lines, "Features of the hidden layer in two dimensions.", columns)
+        fig.set_dpi(220)
+        for ax in axes:
+            ax.set_axis_off()
+        for ax, row in zip(axes, rows, strict=False):
+            record = row.probes("features")[0]
+            places, labels = record.array(layout), record.array("labels")
+            ax.scatter(*places.T, c=labels, cmap="tab10", s=2.2, linewidths=0, rasterized=True)
+            for digit in np.unique(labels):
+                x, y = np.median(places[labels == digit], 0)
+                ax.text(x, y, str(digit), ha="center", va="center", fontsize=9.5, fontweight="bold")
+            ax.set_title(LABELS[row.model], fontsize=9)
+        return fig

@@ -1,0 +1,99 @@
+"""What section 4.2 shows, part by part: each function returns what a notebook cell displays."""
+
+from __future__ import annotations
+
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+
+from lifroles.benchmarks.nmnist import NmnistProtocol
+from lifroles.figures import Display, command, show
+from lifroles.figures import generalisation as figures
+from lifroles.generalisation import words
+from lifroles.generalisation.study import Study, frames
+from lifroles.probes.landscape import RADII
+from lifroles.tables import Table, protocol_table
+
+NOTEBOOK = "4_2_generalisation"
+
+
+def _shown(study: Study, fig: Figure, caption: str, probe: str) -> Display:
+    records = [record for row in study.rows if row.probes(probe) for record in row.records]
+    return show(fig, caption, command=command(NOTEBOOK, study.parameters), records=records)
+
+
+def scale(study: Study) -> Markdown:
+    """Return which runs and answers the page shows."""
+    return Markdown(words.scale_note(study))
+
+
+def recording(study: Study) -> Display:
+    """Return Fig. 5."""
+    caption = (
+        "The longer a step, the more events it holds: the third, sixth and ninth step of one recording of the "
+        "simulated "
+        "camera, orange where brightness rises and blue where it falls. With 15 steps kept, a column covers 15 to 150 "
+        "ms."
+    )
+    fig = figures.recording(frames(study.parameters))
+    return show(fig, caption, command=command(NOTEBOOK, study.parameters))
+
+
+def results(study: Study) -> list[object]:
+    """Return Table 7 under both readings, its figure, and which reading is the paper's."""
+    fig = _shown(study, figures.table7(study), words.table7_caption(study), "resolution")
+    if not any(row.probes("resolution") for row in study.rows):
+        return [fig, words.table7(study, "steps"), Markdown(words.readings(study))]
+    return [
+        fig,
+        words.table7(study, "steps"),
+        words.changes(study, "steps"),
+        words.table7(study, "duration"),
+        words.changes(study, "duration"),
+        Markdown(words.readings(study)),
+    ]
+
+
+def controls(study: Study) -> list[Table]:
+    """Return the controls of Table 7."""
+    return words.controls(study)
+
+
+def propagation(study: Study) -> object:
+    """Return Eqs. (12) and (13), measured."""
+    if not any(row.probes("gradients") for row in study.rows):
+        return Markdown(words.propagation_caption(study))
+    return _shown(study, figures.propagation(study), words.propagation_caption(study), "gradients")
+
+
+def landscapes(study: Study) -> list[object]:
+    """Return Fig. 6, and the numbers behind it."""
+    radii = RADII
+    fig = figures.landscapes(study)
+    if fig is None:
+        return [Markdown(words.rises_caption(study, radii[1]))]
+    caption = (
+        "Loss (mean squared error to one-hot) in a plane of two filter-normalised random directions around the trained "
+        "weights, one scale for all; the cross is the trained network, first seed, first pair of directions."
+    )
+    return [
+        _shown(study, fig, caption, "landscape"),
+        _shown(study, figures.rises(study, radii), words.rises_caption(study, radii[1]), "landscape"),
+    ]
+
+
+def features(study: Study) -> list[object]:
+    """Return Fig. 7, and what the picture cannot prove."""
+    fig = figures.features(study)
+    if fig is None:
+        return [Markdown(words.features_caption(study))]
+    return [_shown(study, fig, words.features_caption(study), "features"), words.features_table(study)]
+
+
+def verdicts(study: Study) -> Markdown:
+    """Return what becomes of the paper's claims."""
+    return Markdown(words.verdicts(study))
+
+
+def protocol() -> Table:
+    """Return the protocol of N-MNIST."""
+    return protocol_table("N-MNIST: protocol", NmnistProtocol())
