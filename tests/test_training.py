@@ -1,12 +1,14 @@
 """Training is repeatable to the bit, learns, and says when it cannot."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from lifroles import training
+from lifroles.errors import SpecError
 from lifroles.networks import SpikingMLP
 from lifroles.spec import RunSpec
 from lifroles.store import Store
@@ -147,3 +149,70 @@ def test_variants_are_what_the_network_is_built_of():
         network = spec.network()
         assert isinstance(network, SpikingMLP)
         assert network.nodes[0].variant == spec.variant
+
+
+def test_a_loss_that_explodes_ends_the_run_as_failed(monkeypatch):
+    spec = small(epochs=3)
+    loss = type(spec.task).loss
+    calls = []
+
+    def exploding(self, protocol, output, labels):
+        calls.append(1)
+        return loss(self, protocol, output, labels) * (1e6 if output.requires_grad and len(calls) > 1 else 1)
+
+    monkeypatch.setattr(type(spec.task), "loss", exploding)
+    record = train(spec)
+    assert record.status == "failed" and record.epochs == 0 and record.weights is None
+    assert record.reason is not None
+    assert re.fullmatch(r"the training loss exploded in epoch 1: from \d\.\d+ to \S+", record.reason)
+
+
+def test_a_held_out_loss_that_is_no_number_ends_the_run_as_failed(tmp_path, monkeypatch):
+    spec = small(epochs=3)
+    loss = type(spec.task).loss
+    nan = float("nan")
+    monkeypatch.setattr(type(spec.task), "loss", lambda *a: loss(*a) * (1 if a[2].requires_grad else nan))
+    record = run(spec, Store(tmp_path))
+    assert (record.status, record.reason, record.final) == ("failed", "the test loss became nan in epoch 1", {})
+    assert Store(tmp_path).get(spec) == record
+
+
+def test_a_network_in_which_nothing_fires_or_learns_is_dead():
+    """Threshold and window far above any potential: no spike, and no gradient below the class layer."""
+    record = train(small("baseline", u_th=1e3))
+    assert record.status == "failed" and record.epochs == 0
+    assert record.reason is not None and record.reason.startswith("the network is dead: in epoch 1 no unit fired")
+
+
+def test_silence_with_a_gradient_is_no_failure_and_is_said():
+    """Nothing fires here either, but the window reaches down to the resting potential."""
+    record = train(small("baseline", u_th=1e3, width=2e3))
+    assert record.status == "completed"
+    assert record.final["silent"] == ["hidden1"] and record.final["spike_rate"] == {"hidden1": 0.0}
+
+
+def test_a_network_that_cannot_be_built_fails_with_its_reason(tmp_path, monkeypatch):
+    spec = small()
+
+    def impossible(*arguments):
+        raise SpecError("a layer has at least one neuron.")
+
+    monkeypatch.setattr(RunSpec, "network", impossible)
+    record = run(spec, Store(tmp_path))
+    assert (record.status, record.reason) == ("failed", "impossible: a layer has at least one neuron.")
+    assert Store(tmp_path).get(spec) == record and record.epochs == 0
+
+
+def test_a_device_that_is_not_there_is_named_and_leaves_no_record(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for device, sentence in (("cuda", "torch finds no CUDA device here: give cpu"), ("tpu", "give cpu or cuda")):
+        with pytest.raises(SpecError, match=f"device is '{device}'.*{sentence}"):
+            run(small(), Store(tmp_path), device=device)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_on_a_gpu_learns_as_on_the_processor(gpu):
+    spec = RunSpec.of("xor", "recurrent", T=24, epochs=2, iterations=20, batch_size=100, test_samples=200)
+    here, there = train(spec), train(spec, device="cuda")
+    assert there.provenance["device"] == "cuda" and there.provenance["backend"] == "cuda"
+    assert there.history["train_loss"][0] == pytest.approx(here.history["train_loss"][0], rel=0.02)
