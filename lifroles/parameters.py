@@ -179,6 +179,44 @@ class VariantsParameters(NotebookParameters):
     features: int = whole(8, "neurons of the layer", low=1, high=256)
 
 
+class DataParameters(NotebookParameters):
+    """Section 4.1.1: the benchmarks' data and their stand-ins."""
+
+
+class AccuracyParameters(NotebookParameters):
+    """Section 4.1: the accuracy of every variant on every benchmark."""
+
+    benchmarks: Benchmarks = field(
+        BENCHMARK_NAMES,
+        "benchmarks to show, in this order",
+        f"a list of distinct names out of {', '.join(BENCHMARK_NAMES)}, such as ['xor']",
+    )
+    variants: Variants = field(
+        tuple(PAPER_VARIANTS),
+        "variants to show, in this order",
+        f"a list of distinct names out of {', '.join(PAPER_VARIANTS)}, such as ['baseline', 'no_reset']",
+    )
+    seeds: Seeds = field(
+        None,
+        "seeds to show or train; None: every archived one, or as many as the profile trains",
+        "a list of distinct whole numbers of at least 0, such as [0, 1], or None",
+    )
+    epochs: int | None = whole(None, "epochs to train; None: the profile's own number", low=1)
+    source: Literal["mnist-5k", "official"] | None = choice(
+        None, "which MNIST: the 5,000 embedded digits or the full set; None: the profile's own", MNIST_SOURCES
+    )
+
+    @model_validator(mode="after")
+    def _epochs_need_training(self) -> AccuracyParameters:
+        if self.profile == "archive" and self.epochs is not None:
+            raise PydanticCustomError(
+                "profile",
+                "Parameter 'epochs' needs profile 'smoke' or 'paper': "
+                "'archive' shows finished runs and trains nothing.",
+            )
+        return self
+
+
 class GeneralisationParameters(NotebookParameters):
     """Section 4.2: step lengths that a network was not trained with, and what may explain how it does."""
 
@@ -209,6 +247,7 @@ SCHEMAS: Schemas = MappingProxyType(
     {
         "2_lif_neuron": LifNeuronParameters,
         "3_variants": VariantsParameters,
+        "4_1_1_data": DataParameters,
         "4_1_accuracy": AccuracyParameters,
         "4_2_generalisation": GeneralisationParameters,
         "A_1_libraries": LibrariesParameters,
