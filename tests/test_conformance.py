@@ -235,6 +235,32 @@ def test_tensors_in_any_layout(kernels, recurrent):
                 assert_close(found[key], value, 1e-12, f"{name}: {key}")
 
 
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_gradients_from_outside_in_any_layout(kernels, recurrent):
+    case = draw((6, 4, 5), F64, "learnable", recurrent)
+    random = torch.Generator().manual_seed(7)
+    wide = torch.randn((6, 4, 10), generator=random, dtype=F64)
+    layouts = {
+        "strided": wide[..., ::2],
+        "batch first": wide[..., :5].transpose(0, 1).contiguous().transpose(0, 1),
+        "neurons first": wide[..., :5].permute(2, 0, 1).contiguous().permute(1, 2, 0),
+        "one step for all": wide[0, :, :5].expand(6, -1, -1),
+        "one row for the batch": wide[:, :1, :5].expand(-1, 4, -1),
+        "one number": wide[:1, :1, :1].expand(6, 4, 5),
+    }
+
+    def gradients(of_o, of_u) -> Any:
+        x = case.x.detach().requires_grad_()
+        o, u, *_ = kernels.run(x, case.u, case.o, keep_u=True, **case.options)
+        torch.autograd.backward((o, u), (of_o, of_u))
+        return x.grad
+
+    for (name, one), other in itertools.product(layouts.items(), (wide[..., 5:], layouts["strided"])):
+        for pair in ((one, other), (other, one)):
+            plain = gradients(*(part.contiguous() for part in pair))
+            assert torch.equal(gradients(*pair), plain), name
+
+
 def test_a_repeated_input_gives_its_gradient_once(kernels):
     case = draw((1, 4, 5), F64)
     image = case.x[0].clone().requires_grad_()

@@ -75,7 +75,21 @@ TARGETS = {
     ),
     "lanes": Target(("_lanes.py",), "cpu", tests=("test_lanes.py",)),
     # float and double are one source: compiling it for one of them takes half the time.
-    "cuda": Target(("kernels.cu",), "cuda-source", without=("f32",)),
+    "cuda": Target(
+        ("kernels.cu",),
+        "cuda-source",
+        (*Target.tests, "test_cuda.py"),
+        # These run in float32 too, or take long.
+        without=(
+            "f32",
+            "order_in_which",
+            "digits_of_a_long",
+            "takes_one_launch",
+            "test_any_shape",
+            "autocast",
+            "barrier",
+        ),
+    ),
 }
 
 MEMORY = 4 << 30

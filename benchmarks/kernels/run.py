@@ -209,7 +209,8 @@ def variants(count: int, quick: bool, say: Say) -> list[dict[str, Any]]:
                 for name in ("reference", "cpu"):
                     calls[name] = _variant(name, shape, learnt, reset, recurrent, spikes)
                 seconds = measure.rounds(calls, count)
-                if not torch.equal(spikes["reference"], spikes["cpu"]):
+                differing = float((spikes["reference"] != spikes["cpu"]).float().mean())
+                if differing > (SAME_RECURRENT if recurrent else 0):
                     raise BenchmarkError(f"{title}, reset {reset}, recurrent {recurrent}: the spikes differ.")
                 times = {name: measure.summary(values) for name, values in seconds.items()}
                 found.append({"title": title, "shape": list(shape), "reset": reset, "recurrent": recurrent, **times})

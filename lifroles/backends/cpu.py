@@ -57,8 +57,9 @@ CACHED = 128
 """Neurons up to which a recurrent layer's weights lie in a core's own cache beside those of its input."""
 FEW = 64
 """Classes up to which the sums over a layer's spikes are taken spike by spike."""
-DENSE = 0.2
-"""Density from which a matrix product is faster than a sum over events (measured: `benchmarks/`)."""
+DENSE = 0.3
+"""Density from which a matrix product is taken: up to here sums over events were faster in every layer measured
+(`python -m benchmarks.kernels --only g`)."""
 
 
 def _plain(like: Tensor, *tensors: Tensor | None) -> bool:

@@ -58,8 +58,8 @@ __device__ inline void first_gradients(real u, real o, real d, real u_th, bool t
 
 // One thread a lane, that is, one neuron of one sample, through all its steps.
 //
-// x [T, B, N] with strides; u_first, o_first [B, N], null: 0; k [N], null: k_all everywhere. Out: u, o [T, B, N] and
-// u_last, o_last [B, N], each null if not wanted.
+// x [T, B, N] with strides; u_first, o_first [B, N], null: 0; k [N], null: k_all everywhere. Out: u_last [B, N]; u, o
+// [T, B, N] and o_last [B, N], each null if not wanted.
 KERNEL void forward(const real* __restrict__ x, i64 x_t, i64 x_b, i64 x_n, const real* __restrict__ u_first,
                     const real* __restrict__ o_first, const real* __restrict__ k, real k_all, real u_th, i64 steps,
                     i64 batch, i64 neurons, real* __restrict__ u, real* __restrict__ o, real* __restrict__ u_last,
@@ -85,7 +85,7 @@ KERNEL void forward(const real* __restrict__ x, i64 x_t, i64 x_b, i64 x_n, const
             if (o) o[(start + i) * lanes + lane] = spike;
         }
     }
-    if (u_last) u_last[lane] = v;
+    u_last[lane] = v;
     if (o_last) o_last[lane] = spike;
 }
 
