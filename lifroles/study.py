@@ -103,10 +103,12 @@ class Asked:
     Arguments:
         probe: its name.
         toy: what differs from the probe's own parameters at toy scale.
+        changes: what differs from them at any scale.
     """
 
     probe: str
     toy: Mapping[str, Any] = field(default_factory=frozen)
+    changes: Mapping[str, Any] = field(default_factory=frozen)
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ class Target:
             for asked in self.asked:
                 probe = probes.get(asked.probe)
                 if probe.covers(spec):
-                    changes = asked.toy if profile == "smoke" else {}
+                    changes = {**asked.changes, **(asked.toy if profile == "smoke" else {})}
                     found.append(Question(spec, ProbeSpec.of(probe, spec, **changes), changes))
         return found
 
@@ -168,6 +170,8 @@ _PAGES = (
     *(Trained("xor", ("baseline",), {"epochs": DELAY_EPOCHS, **setting}, seeds=1) for setting in DELAYS),
 )
 """What section 4.1's page shows."""
+
+_FEW = frozen(samples=[0, 1, 2, 3], cap=5)
 
 _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
     table6=Target("accuracy of five variants on seven benchmarks", _TABLE6),
@@ -186,6 +190,15 @@ _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
         "features of the last hidden layer on N-MNIST",
         (Trained("nmnist", TABLE6_VARIANTS),),
         (Asked("features", frozen(each=10, seeds=[0], perplexity=5.0, neighbours=5, moved=[10.0])),),
+    ),
+    fig9=Target(
+        "how many flipped entries fool a network on N-MNIST",
+        (Trained("nmnist", TABLE6_VARIANTS),),
+        (
+            Asked("attack", _FEW),
+            Asked("attack", _FEW, frozen(attack="gradient")),
+            Asked("attack", _FEW, frozen(attack="chance")),
+        ),
     ),
 )
 

@@ -48,7 +48,7 @@ def definition() -> dict[str, Any]:
         for spec in (spec for p in profiles for spec in found[p]):
             specs[spec.path] = spec
     for spec in study.preparations(specs.values()):
-        key = f"{spec.benchmark}-{spec.source}-{len(data)}"
+        key = f"{spec.benchmark}-{spec.source}-{spec.digest}"
         data[key] = spec
         needs |= {
             path: key

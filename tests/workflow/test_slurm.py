@@ -91,7 +91,7 @@ def test_a_node_that_fails_changes_no_number(slurm, study, tmp_path):
     there = start(tmp_path / "cluster", study, *SLURM)
     try:
         # The first job on node1 dies while it trains: once it has a checkpoint, or its lock.
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while True:
             assert time.monotonic() < deadline, "no run began on node1"
             time.sleep(0.1)

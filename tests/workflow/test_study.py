@@ -37,7 +37,7 @@ def test_table_6_has_every_cell_that_the_paper_prints():
 
 
 def test_the_paper_profile_changes_no_protocol_and_takes_official_data():
-    for name in ("table6", "table7", "fig3", "fig6", "fig7"):
+    for name in ("table6", "table7", "fig3", "fig6", "fig7", "fig9"):
         for spec in study.get(name).specs("paper"):
             assert not spec.changes()
             assert spec.source in ("official", "generated")
@@ -48,7 +48,7 @@ def test_the_whole_paper_has_every_run_and_probe_of_its_tables_and_figures_once(
     asked = [q.path for q in study.get("paper").questions("paper")]
     assert len(set(whole)) == len(whole)
     assert len(set(asked)) == len(asked)
-    for name in ("table6", "table7", "fig3", "fig6", "fig7", "book"):
+    for name in ("table6", "table7", "fig3", "fig6", "fig7", "fig9", "book"):
         assert {s.digest for s in study.get(name).specs("paper")} <= set(whole)
         assert {q.path for q in study.get(name).questions("paper")} <= set(asked)
 
