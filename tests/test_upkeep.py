@@ -215,9 +215,11 @@ def test_a_record_of_a_version_that_is_not_understood_is_refused_by_its_name(tmp
     rewrite(place, "spec.json", lambda spec: spec.update(format=2))
     with pytest.raises(StoreError, match=r"cannot be read \(format: .*written by lifroles 9\.1 and this is 0\.1\.0"):
         store.all()
-    rewrite(place, "spec.json", lambda spec: (spec.update(format=1), spec["protocol"].pop("bias")))
-    with pytest.raises(StoreError, match=r"says nothing of bias: it was written by lifroles 9\.1"):
-        store.all()
-    rewrite(place, "spec.json", lambda spec: spec["protocol"].update(bias=True, colour="red"))
+    rewrite(place, "spec.json", lambda spec: spec.update(format=1, colour="red"))
     with pytest.raises(StoreError, match=r"colour.*written by lifroles 9\.1"):
+        store.all()
+    # Its name is the hash of a specification that had no such field yet.
+    rewrite(place, "spec.json", lambda spec: (spec.pop("colour"), spec["protocol"].pop("bias")))
+    place = place.rename(place.with_name("seed0-0123456789ab"))
+    with pytest.raises(StoreError, match=r"says nothing of bias: it was written by lifroles 9\.1"):
         store.all()
