@@ -1,0 +1,132 @@
+"""What claims are about: numbers that every seed of a study gives, and arithmetic with them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lifroles.store import Record
+
+Seeds = dict[int, float]
+"""One number a seed."""
+
+
+class Evidence(Protocol):
+    """Where a claim's numbers come from."""
+
+    def runs(self, benchmark: str, model: str) -> Sequence[Record]:
+        """Return the completed runs of a model on a benchmark at the study's scale, one a seed."""
+        ...
+
+    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
+        """Return what a probe of a run found, by metric and key; empty where there is no record."""
+        ...
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A number of every seed.
+
+    Arguments:
+        label: in words.
+        values: what gives it, by seed; a seed without it is left out.
+        sources: the benchmark and model of every run that it needs.
+    """
+
+    label: str
+    values: Callable[[Evidence], Seeds]
+    sources: frozenset[tuple[str, str]]
+
+    def __sub__(self, other: Quantity) -> Quantity:
+        """Return the difference, seed by seed: the same seed gives all variants the same feed-forward weights."""
+        return combined(f"{self.label} - {other.label}", lambda a, b: a - b, self, other)
+
+    def __abs__(self) -> Quantity:
+        return combined(f"|{self.label}|", lambda value: abs(value), self)
+
+
+def combined(label: str, how: Callable[..., float], *parts: Quantity) -> Quantity:
+    """Return a quantity computed from others, for the seeds that all of them have."""
+
+    def values(evidence: Evidence) -> Seeds:
+        found = [part.values(evidence) for part in parts]
+        common = sorted(set.intersection(*(set(one) for one in found)))
+        return {seed: how(*(one[seed] for one in found)) for seed in common}
+
+    return Quantity(label, values, frozenset().union(*(part.sources for part in parts)))
+
+
+def mean(label: str, parts: Sequence[Quantity]) -> Quantity:
+    """Return the mean of several quantities, seed by seed."""
+    return combined(label, lambda *values: statistics.fmean(values), *parts)
+
+
+def _of_runs(label: str, benchmark: str, model: str, get: Callable[[Record], float | None]) -> Quantity:
+    def values(evidence: Evidence) -> Seeds:
+        found = {run.seed: get(run) for run in evidence.runs(benchmark, model)}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+    return Quantity(label, values, frozenset({(benchmark, model)}))
+
+
+def accuracy(benchmark: str, model: str) -> Quantity:
+    """Return the test accuracy after the last epoch, in [0, 1]."""
+    return _of_runs(f"accuracy of {model} on {benchmark}", benchmark, model, lambda r: float(r.final["last_accuracy"]))
+
+
+def train_loss(benchmark: str, model: str) -> Quantity:
+    """Return the training loss of the last epoch."""
+    return _of_runs(f"loss of {model} on {benchmark}", benchmark, model, lambda r: float(r.history["train_loss"][-1]))
+
+
+def overfitting(benchmark: str, model: str) -> Quantity:
+    """Return by how much the training accuracy of the last epoch is above the test accuracy."""
+    return _of_runs(
+        f"overfitting of {model} on {benchmark}",
+        benchmark,
+        model,
+        lambda r: float(r.history["train_accuracy"][-1] - r.history["test_accuracy"][-1]),
+    )
+
+
+def rate(benchmark: str, model: str, layer: str = "hidden1") -> Quantity:
+    """Return a layer's spikes per neuron and step after the last epoch."""
+    return _of_runs(
+        f"spike rate of {model} on {benchmark}", benchmark, model, lambda r: r.final["spike_rate"].get(layer)
+    )
+
+
+def probed(model: str, probe: str, metric: str, keys: Iterable[str] | str, **parameters: Any) -> Quantity:
+    """Return a number that a probe of the N-MNIST runs found; the mean where there are several keys."""
+    wanted = [keys] if isinstance(keys, str) else list(keys)
+
+    def values(evidence: Evidence) -> Seeds:
+        found = {}
+        for run in evidence.runs("nmnist", model):
+            numbers = evidence.numbers(run, probe, parameters)
+            if all((metric, key) in numbers for key in wanted):
+                found[run.seed] = statistics.fmean(numbers[metric, key] for key in wanted)
+        return found
+
+    label = f"{metric} of {model} ({probe}, {', '.join(wanted)})"
+    return Quantity(label, values, frozenset({("nmnist", model)}))
+
+
+def drop(model: str, dt: float, kept: str = "steps") -> Quantity:
+    """Return the accuracy on N-MNIST at the trained step length, 3 ms, less that at another (Table 7).
+
+    Arguments:
+        dt: ms.
+        kept: what stays as trained, ``"steps"`` or ``"duration"``.
+    """
+    trained, other = (probed(model, "resolution", "accuracy", f"{kept}/binary/{ms:g}") for ms in (3.0, dt))
+    return combined(f"drop of {model} at {dt:g} ms", lambda a, b: a - b, trained, other)
+
+
+def spread(benchmark: str, models: Sequence[str]) -> Quantity:
+    """Return the mean distance of a benchmark's other models from its first, in accuracy."""
+    base, *others = models
+    distances = [abs(accuracy(benchmark, model) - accuracy(benchmark, base)) for model in others]
+    return mean(f"influence of the parts on {benchmark}", distances)
