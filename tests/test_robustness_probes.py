@@ -1,0 +1,109 @@
+"""The probes of section 4.3 on a small trained network."""
+
+import numpy as np
+import pytest
+
+from lifroles import Store, probes
+from lifroles.attacks import Victim
+from lifroles.errors import LifrolesError, SpecError
+from lifroles.probes import attack, corruption, record, samples
+from lifroles.spec import RunSpec
+from lifroles.trainer import evaluate
+from lifroles.training import run
+
+SMALL = {"train_samples": 200, "test_samples": 200, "hidden": 24, "epochs": 6, "batch_size": 20, "lr": 1e-2}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    spec = RunSpec.of("nmnist", "baseline", 0, "saccades-5k", **SMALL)
+    return run(spec, Store(tmp_path_factory.mktemp("runs")), weights=True)
+
+
+@pytest.fixture(scope="module")
+def network(trained):
+    return trained.load_network()
+
+
+@pytest.fixture(scope="module")
+def part(trained):
+    return samples.part(trained.spec, "Test")
+
+
+def measured(trained, network, probe=attack.PROBE, **changes):
+    return probe.measure(trained.spec, network, record.choose(probe, changes))
+
+
+def test_recordings_that_all_networks_get_right_are_chosen_class_by_class(trained, network, part):
+    other = trained.spec.task.network(trained.spec.protocol, trained.spec.variant, "auto")
+    alone = attack.common([network], part, 3)
+    assert [int((part.labels[list(alone)] == c).sum()) for c in range(10)] == [3] * 10
+    assert attack.right(network, part, np.array(alone)).all()
+    everything = samples.first(part, 200)
+    good = attack.right(network, part, everything)
+    classes, unique = Victim(network).predict(attack.dense(part.batch(everything).inputs))
+    assert good.tolist() == ((classes.numpy() == part.labels) & unique.numpy()).tolist()
+    assert not set(alone) - set(np.flatnonzero(good).tolist())
+    with pytest.raises(LifrolesError, match=r"All 2 networks are right on \d+ recordings.*ask for fewer"):
+        attack.common([network, other], part, 15)
+
+
+@pytest.mark.parametrize("kind", ["liang", "gradient", "chance", "black_box"])
+def test_an_attacks_numbers_fit_together_and_come_out_again(trained, network, kind):
+    found = measured(trained, network, attack=kind, each=1, queries=30)
+    n = found.numbers
+    assert n["samples", "all"] == 10
+    assert n["success", "all"] == found.arrays["success"].mean() > 0
+    won = found.arrays["success"]
+    assert n["flips", "all"] == pytest.approx(found.arrays["flips"][won].mean())
+    assert n["insertions", "all"] + n["deletions", "all"] == pytest.approx(n["flips", "all"])
+    assert n["fraction", "all"] == pytest.approx(n["flips", "all"] / (15 * 2312))
+    assert sum(n["flips", f"t={t}"] for t in range(1, 16)) == pytest.approx(n["flips", "all"])
+    assert n["l2", "all"] == pytest.approx(np.sqrt(found.arrays["flips"][won]).mean())
+    assert measured(trained, network, attack=kind, each=1, queries=30).numbers == n
+
+
+def test_knowing_the_gradient_takes_fewer_flips_than_chance(trained, network):
+    fewest = measured(trained, network, attack="gradient", each=1)
+    chance = measured(trained, network, attack="chance", each=1)
+    both = fewest.arrays["success"] & chance.arrays["success"]
+    assert both.any()
+    assert (fewest.arrays["flips"][both] < chance.arrays["flips"][both]).all()
+
+
+def test_what_cannot_be_attacked_is_refused(trained, network, part):
+    wrong = int(np.flatnonzero(~attack.right(network, part, samples.first(part, 200)))[0])
+    with pytest.raises(LifrolesError, match=rf"wrong on recording {wrong}: attack what it gets right"):
+        measured(trained, network, samples=[wrong])
+    with pytest.raises(LifrolesError, match="the test set has 200"):
+        measured(trained, network, samples=[200])
+    with pytest.raises(SpecError, match="comes twice"):
+        record.choose(attack.PROBE, {"samples": [1, 1]})
+    mnist = RunSpec.of("mnist", "baseline", 0, "mnist-5k")
+    with pytest.raises(SpecError, match="does not cover"):
+        record.ProbeSpec.of(attack.PROBE, mnist)
+
+
+def test_corruption_starts_from_the_accuracy_of_the_recordings_and_ends_without_events(trained, network, part):
+    strengths = {"noise": [0.001], "drop": [0.5, 1.0], "jitter": [1.0], "shift": [2.0]}
+    found = measured(trained, network, corruption.PROBE, samples=200, **strengths).numbers
+    accuracy = {key: value for (metric, key), value in found.items() if metric == "accuracy"}
+    assert set(accuracy) == {"none/0", "noise/0.001", "drop/0.5", "drop/1", "jitter/1", "shift/2"}
+    own = evaluate(trained.spec, network, part, samples.batches(part))
+    assert accuracy["none/0"] == pytest.approx(own.accuracy)
+    assert found["rate.hidden1", "none/0"] == pytest.approx(own.rates["hidden1"])
+    # without events every recording is the same one, and so is the answer
+    shares = np.bincount(part.labels, minlength=10) / len(part.labels)
+    assert accuracy["drop/1"] == pytest.approx(shares[np.abs(shares - accuracy["drop/1"]).argmin()])
+    assert accuracy["drop/0.5"] < accuracy["none/0"]
+
+
+def test_corruptions_of_one_kind_do_not_depend_on_the_others(trained, network):
+    one = measured(trained, network, corruption.PROBE, samples=50, noise=[], drop=[0.3], jitter=[], shift=[])
+    two = measured(trained, network, corruption.PROBE, samples=50, noise=[0.1], drop=[0.1, 0.3], jitter=[], shift=[])
+    assert one.numbers["accuracy", "drop/0.3"] == two.numbers["accuracy", "drop/0.3"]
+
+
+def test_the_probes_are_known_by_their_names(trained):
+    assert probes.get("attack") is attack.PROBE
+    assert probes.get("corruption") is corruption.PROBE
