@@ -61,7 +61,7 @@ def kills_words(record: Mapping[str, Any]) -> str:
 
 def kills_table(record: Mapping[str, Any]) -> Table:
     """Return at what each kill struck."""
-    rows = [(_WRITES.get(kind, kind), str(number)) for kind, number in record["writes"].items()]
+    rows = [(_WRITES[kind], str(number)) for kind, number in record["writes"].items()]
     rows.append(("any moment, at random", str(record["at_random"])))
     return Table("Where the runs were killed, and how often", ("Just before, or in", "Kills"), rows)
 
