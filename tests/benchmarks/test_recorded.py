@@ -216,7 +216,7 @@ def test_every_readout_trains(folders, readout):
 def test_leaks_learn_at_their_own_rate():
     task = Shd()
     protocol = ShdProtocol()
-    groups = task.parameters(protocol, task.network(protocol, RunSpec.of("shd", "baseline").variant, "reference"))
+    groups = task.parameters(protocol, RunSpec.of("shd", "baseline").network("reference"))
     assert [group.get("lr") for group in groups] == [None, 0.02]
     assert [p.numel() for p in groups[1]["params"]] == [64, 20]
     assert sum(p.numel() for p in groups[0]["params"]) == 700 * 64 + 64 + 64 * 20 + 20
