@@ -145,7 +145,8 @@ def test_simple_and_trained_readers_and_times_are_shown():
     }  # fmt: skip
     fig, table = page.learnable({"learnable": {**origin, "found": {"cifar10": one}}}, DataParameters())
     assert isinstance(fig, Display) and isinstance(table, Table)
-    assert "ahead of both simple classifiers on 1 of 1" in fig.caption
+    assert "on 1 of 1 stand-ins, and more than both simple classifiers on 1" in fig.caption
+    assert "95\N{NO-BREAK SPACE}% or more on none" in fig.caption
     assert table.rows[0][1] == "1,000 + 200" and table.rows[0][-1] == "epochs 20"
     spent = {"source": "shapes", "samples": 100, "of": 60000, "seconds": 5.0, "processor seconds": 10.0}
     ran = {
@@ -192,7 +193,9 @@ def test_a_part_that_is_not_there_or_not_known_is_named(tmp_path, monkeypatch, c
     with pytest.raises(StoreError, match=r"samples\.npz cannot be read"):
         record.read_arrays()
     assert command.main(["sample"]) == 2
-    assert "there is no part 'sample': give some of samples, likeness" in capsys.readouterr().err
+    assert (
+        "there is no part 'sample': give some of samples, saccades, speech, learnable, times" in capsys.readouterr().err
+    )
     record.write_arrays({"a": np.arange(3)})
     assert record.read_arrays()["a"].tolist() == [0, 1, 2]
     assert [file.name for file in (tmp_path / "data").iterdir()] == ["samples.npz"]
