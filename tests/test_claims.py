@@ -1,6 +1,7 @@
 """Claims are decided by their tests: on the paper's own numbers, on their opposite, and on too few."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ class FromThePaper:
     def __init__(self, seeds: int = 5, sign: float = 1.0) -> None:
         self.seeds, self.sign = seeds, sign
 
-    def runs(self, benchmark, model):
+    def runs(self, benchmark: str, model: str) -> Any:
         if benchmark == "nmnist" and model not in paper.TABLE6:
             reported = paper.TABLE7[model][3]
         else:
@@ -34,7 +35,7 @@ class FromThePaper:
             for seed in range(self.seeds)
         ]
 
-    def numbers(self, run, probe, parameters):
+    def numbers(self, run: Any, probe: str, parameters: Any) -> dict[tuple[str, str], float]:
         if probe != "resolution":
             return {}
         return {
@@ -49,13 +50,13 @@ class Given:
     def __init__(self, **values):
         self.values = values
 
-    def runs(self, benchmark, model):
+    def runs(self, benchmark: str, model: str) -> Any:
         return [
             SimpleNamespace(seed=seed, final={"last_accuracy": v, "spike_rate": {"hidden1": v}})
             for seed, v in self.values.get(model, {}).items()
         ]
 
-    def numbers(self, run, probe, parameters):
+    def numbers(self, run: Any, probe: str, parameters: Any) -> dict[tuple[str, str], float]:
         return {("accuracy", "steps/binary/3"): 0.9, ("accuracy", "steps/binary/1"): 0.9 - run.final["last_accuracy"]}
 
 
@@ -116,6 +117,7 @@ def test_differences_are_paired_by_seed():
     evidence = Given(no_reset={0: 0.51, 1: 0.91, 2: 0.71, 9: 0.1}, baseline={0: 0.5, 1: 0.9, 2: 0.7, 8: 0.99})
     (decision,) = decide(ABOVE, evidence).decisions
     assert decision.verdict == Verdict.REPRODUCED
+    assert decision.interval is not None
     assert decision.interval.n == 3
     assert decision.interval.mean == pytest.approx(0.01)
 

@@ -1,6 +1,7 @@
 """Probe records, and the probes of section 4.2 on small trained networks."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +28,10 @@ def runs(store):
     return {name: run(RunSpec.of("nmnist", name, 0, "saccades-5k", **SMALL), store, weights=True) for name in names}
 
 
+def parameters(module: Any, **changes: object) -> Any:
+    return record.choose(module.PROBE, changes)
+
+
 def spec(name="baseline", **changes):
     return RunSpec.of("nmnist", name, 0, "saccades-5k", **{**SMALL, **changes})
 
@@ -35,8 +40,8 @@ def counting(found):
     """Return a probe that counts how often it measures."""
     calls = []
 
-    def measure(spec, network, parameters):
-        calls.append(parameters)
+    def measure(spec, network, chosen):
+        calls.append(chosen)
         return found
 
     return record.Probe("counting", 1, "How often?", resolution.ResolutionParameters, measure, samples.is_nmnist), calls
@@ -102,7 +107,7 @@ def test_the_archives_copy_of_an_answer_is_found_beside_the_archived_run(runs, t
 @pytest.mark.parametrize("name", ["baseline", "lstm"])
 def test_the_resolution_it_was_trained_at_gives_the_runs_own_test_accuracy(runs, name):
     found = resolution.measure(
-        runs[name].spec, runs[name].load_network(), resolution.ResolutionParameters(dts=(3.0, 10.0))
+        runs[name].spec, runs[name].load_network(), parameters(resolution, dts=(3.0, 10.0))
     ).numbers
     own = runs[name].final["last_accuracy"]
     for kept in ("steps", "duration"):
@@ -136,7 +141,7 @@ def test_without_recurrence_an_error_shrinks_by_the_leak_and_no_less(runs):
     spec, network = runs["baseline"].spec, runs["baseline"].load_network()
     for weight in network.linears.parameters():
         weight.data.zero_()  # nothing fires, and no potential comes near the surrogate's window
-    found = gradients.measure(spec, network, gradients.GradientsParameters(samples=20)).numbers
+    found = gradients.measure(spec, network, parameters(gradients, samples=20)).numbers
     gains = [value for (metric, _), value in found.items() if metric == "gain"]
     assert len(gains) == 14
     assert gains == pytest.approx([0.3] * 14, rel=0.1)
@@ -146,12 +151,12 @@ def test_without_recurrence_an_error_shrinks_by_the_leak_and_no_less(runs):
 
 @pytest.mark.parametrize("name", ["baseline", "recurrent", "lstm", "rnn_mean"])
 def test_a_disturbance_begins_where_it_is_made(runs, name):
-    parameters = gradients.GradientsParameters(samples=40, step=4)
-    found = gradients.measure(runs[name].spec, runs[name].load_network(), parameters).numbers
+    chosen = parameters(gradients, samples=40, step=4)
+    found = gradients.measure(runs[name].spec, runs[name].load_network(), chosen).numbers
     distance = [value for (metric, _), value in found.items() if metric == "distance"]
     assert len(distance) == 12
     assert distance[0] > 0
-    again = gradients.measure(runs[name].spec, runs[name].load_network(), parameters).numbers
+    again = gradients.measure(runs[name].spec, runs[name].load_network(), chosen).numbers
     assert again == found
     assert ("spikes" in {metric for metric, _ in found}) == (name in ("baseline", "recurrent"))
 
@@ -188,8 +193,8 @@ def test_a_point_of_the_landscape_is_the_loss_of_the_moved_network(runs, name):
 
 
 def test_the_landscape_record_has_rises_and_the_grid(runs):
-    parameters = landscape.LandscapeParameters(seeds=(0, 4), grid=3, radii=(0.5,), angles=4, samples=30)
-    found = landscape.measure(runs["recurrent"].spec, runs["recurrent"].load_network(), parameters)
+    chosen = parameters(landscape, seeds=(0, 4), grid=3, radii=(0.5,), angles=4, samples=30)
+    found = landscape.measure(runs["recurrent"].spec, runs["recurrent"].load_network(), chosen)
     keys = {("rise", "seed=0/radius=0.5"), ("rise", "seed=4/radius=0.5"), ("worst", "radius=0.5"), ("loss", "centre")}
     assert set(found.numbers) == keys
     assert found.arrays["grid"].shape == (1, 3, 3)
@@ -200,9 +205,9 @@ def test_the_landscape_record_has_rises_and_the_grid(runs):
 
 @pytest.mark.slow
 def test_features_are_scored_and_embedded(runs):
-    parameters = features.FeaturesParameters(each=10, seeds=(0, 1), perplexity=10.0, neighbours=5, moved=(10.0,))
+    chosen = parameters(features, each=10, seeds=(0, 1), perplexity=10.0, neighbours=5, moved=(10.0,))
     network = runs["recurrent"].load_network()
-    found = features.measure(runs["recurrent"].spec, network, parameters)
+    found = features.measure(runs["recurrent"].spec, network, chosen)
     metrics = {metric for metric, _ in found.numbers}
     assert metrics == {"silhouette", "knn", "linear", "accuracy", "procrustes"}
     assert found.arrays["tsne"].shape == found.arrays["umap_10"].shape == (100, 2)

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from lifroles.variant import Variant
 LIF = Variant(leak=0.3, reset="hard", recurrent=False)
 
 
-def resnet(variant: Variant = LIF, seed: int = 0, **options) -> SpikingResNet:
+def resnet(variant: Variant = LIF, seed: int = 0, **options: Any) -> Any:
     torch.manual_seed(seed)
     return SpikingResNet(variant, **{"u_th": 0.3, "width": 0.25, "scale": 1 / 8, **options})
 
@@ -64,10 +65,10 @@ class Plain(nn.Module):
 
     def __init__(self, network: SpikingResNet) -> None:
         super().__init__()
-        self.network = copy.deepcopy(network)
+        self.network: Any = copy.deepcopy(network)
         self.memory: dict[nn.Module, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def _lif(self, node: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    def _lif(self, node: Any, x: torch.Tensor) -> torch.Tensor:
         variant = node.variant
         u, o = self.memory.get(node, (torch.zeros_like(x), torch.zeros_like(x)))
         kept = u * (1 - o) if variant.reset == "hard" else u - node.v_threshold * o if variant.reset == "soft" else u
@@ -77,7 +78,7 @@ class Plain(nn.Module):
         return o
 
     def step(self, x: torch.Tensor) -> torch.Tensor:
-        n = self.network
+        n: Any = self.network
         x = self._lif(n.stem_node.node, n.stem(x))
         for block in n.blocks:
             h = x

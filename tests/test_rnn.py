@@ -1,5 +1,7 @@
 """The recurrent networks without spikes: torch's own equations, whatever the form of the input."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -11,7 +13,7 @@ from lifroles.sparse import SparseSequence
 from lifroles.spec import RunSpec
 from lifroles.trainer import Trainer
 
-SMALL: dict[str, int] = {"train_samples": 50, "test_samples": 20, "hidden": 16, "T": 4, "batch_size": 25}
+SMALL: dict[str, Any] = {"train_samples": 50, "test_samples": 20, "hidden": 16, "T": 4, "batch_size": 25}
 
 
 def spikes(steps=6, batch=5, channels=40):

@@ -1,5 +1,7 @@
 """Attacks on networks whose weakest flips are known, and on small spiking ones."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -122,7 +124,7 @@ def test_an_attack_never_changes_the_network_or_the_input(attack):
 
 
 def test_the_hash_sees_weights_thresholds_and_surrogates():
-    networks = [small() for _ in range(4)]
+    networks: list[Any] = [small() for _ in range(4)]
     first = networks[0]
     networks[1].nodes[0].v_threshold = 0.31
     networks[2].nodes[1].surrogate_function.alpha = 3.0
@@ -147,8 +149,9 @@ def test_wider_and_smoother_surrogates_find_a_gradient_where_the_training_one_fi
     x = torch.zeros(6, 1, 18)
     labels = torch.tensor([0])
     with torch.no_grad():
-        for linear in network.linears:
-            linear.bias.zero_()  # every potential stays 0, which the rectangle about 0.3 does not reach
+        for name, bias in network.named_parameters():
+            if name.endswith("bias"):
+                bias.zero_()  # every potential stays 0, which the rectangle about 0.3 does not reach
     assert not Victim(network).gradient(x, labels).any()
     assert Victim(network, width=0.5).gradient(x, labels).any()
     assert Victim(network, smooth=2.0).gradient(x, labels).any()
