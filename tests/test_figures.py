@@ -240,7 +240,7 @@ def test_the_runs_behind_a_figure_come_with_the_commands_that_train_them(monkeyp
     # and the command line reads them as the very same runs
     asked = []
     monkeypatch.setattr(
-        "lifroles.store.Store.get", lambda self, spec: asked.append(spec) or fake_record("xor", "baseline")
+        "lifroles.store.Store.get", lambda self, spec, **options: asked.append(spec) or fake_record("xor", "baseline")
     )
     for line in lines:
         monkeypatch.setattr("sys.argv", line.split())
