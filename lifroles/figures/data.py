@@ -97,6 +97,7 @@ def images(rows: Mapping[str, Array]) -> Figure:
                     ax.imshow(picture, interpolation="none")
                 ax.set_xticks([])
                 ax.set_yticks([])
+                ax.spines[:].set_visible(True)
                 if column == 0:
                     ax.set_title(name)
         return fig

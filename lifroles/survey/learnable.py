@@ -17,16 +17,17 @@ from lifroles.training import train
 Array = np.ndarray[Any, Any]
 
 SPECS = {
-    "shd": RunSpec.of("shd", "baseline", source="speech", train_samples=1120, test_samples=200, dt=4.0, epochs=20,
-                      batch_size=64),
+    "shd": RunSpec.of("shd", "baseline", source="speech", train_samples=1120, test_samples=200, dt=4.0, epochs=30,
+                      batch_size=64, readout="mean_membrane"),
     "ssc": RunSpec.of("ssc", "baseline", source="speech", train_samples=700, valid_samples=35, test_samples=175,
-                      dt=4.0, epochs=20, batch_size=64),
+                      dt=4.0, epochs=40, batch_size=64),
     "nmnist": RunSpec.of("nmnist", "baseline", source="saccades-5k", epochs=20, batch_size=64, lr=1e-3),
-    "dvs_gesture": RunSpec.of("dvs_gesture", "baseline", source="gestures", epochs=30, batch_size=32, lr=1e-3),
+    "dvs_gesture": RunSpec.of("dvs_gesture", "baseline", source="gestures", epochs=15, batch_size=32),
     "cifar10": RunSpec.of("cifar10", "baseline", source="shapes", epochs=20, batch_size=50, lr=1e-3),
 }  # fmt: skip
 """The runs: smaller sets, coarser steps and smaller batches than the paper's, to see whether there is anything to
-learn and not how much the paper's training would learn."""
+learn and not how much the paper's training would learn. They were picked by trying: so few updates leave the summed
+softmax that SHD is read with near chance, and a higher learning rate silences the output neurons for the gestures."""
 
 SEEN = {
     "words": "spikes in 14 bins of 100 ms by 70 groups of channels",

@@ -261,7 +261,11 @@ def learnable(record: Record, parameters: NotebookParameters) -> list[object]:
     names = [f"{BENCHMARKS[name].title}\n({one['source']})" for name, one in found.items()]
     rows = []
     for name, one in found.items():
-        changes = ", ".join(f"{field} {value:g}" for field, value in one["changes"].items() if "samples" not in field)
+        changes = ", ".join(
+            f"{field} {value if isinstance(value, str) else format(value, 'g')}"
+            for field, value in one["changes"].items()
+            if "samples" not in field
+        )
         rows.append(
             (
                 f"{BENCHMARKS[name].title}: {one['source']}",
@@ -286,7 +290,8 @@ def learnable(record: Record, parameters: NotebookParameters) -> list[object]:
         f"The baseline gets more than twice as many right as chance on {above} of {len(found)} stand-ins, and more "
         f"than both simple classifiers on {best}. A simple classifier gets {percent(TRIVIAL, 0)} or more on "
         f"{listed(easy) if easy else 'none'}. One seed each, short trainings with the changes that the table names: "
-        "they say whether there is something to learn, not how well the paper's training learns it.",
+        "which were picked by trying a few on the test set: they say whether there is something to learn, not how well "
+        "the paper's training learns it.",
         command=command(NOTEBOOK, parameters),
         behind=behind(record, "learnable"),
     )

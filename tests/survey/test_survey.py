@@ -106,7 +106,7 @@ def test_the_stand_in_for_n_mnist_is_like_it(kept):
     for one in kept.get("saccades", {"found": {}})["found"].values():
         assert one["found again"] > 0.9
         for name, (mean, deviation) in one["recorded"]["rows"].items():
-            assert abs(one["stand-in"]["rows"][name][0] - mean) < 1.5 * deviation, name
+            assert abs(one["stand-in"]["rows"][name][0] - mean) < deviation, name
 
 
 def test_statistics_come_back_as_they_were_stored(kept):
