@@ -147,7 +147,7 @@ def test_simple_and_trained_readers_and_times_are_shown():
     assert isinstance(fig, Display) and isinstance(table, Table)
     assert "on 1 of 1 stand-ins, and more than both simple classifiers on 1" in fig.caption
     assert "95\N{NO-BREAK SPACE}% or more on none" in fig.caption
-    assert table.rows[0][1] == "1,000 + 200" and table.rows[0][-1] == "epochs 20"
+    assert table.rows[0][1] == "1,000 + 200" and table.notes[0].endswith(": epochs 20.")
     spent = {"source": "shapes", "samples": 100, "of": 60000, "seconds": 5.0, "processor seconds": 10.0}
     ran = {
         "source": "jpeg",
@@ -158,8 +158,9 @@ def test_simple_and_trained_readers_and_times_are_shown():
         "share": 0.05,
     }
     found = {"prepared": {"cifar10": spent, "shd": spent}, "binned": {**spent, "dt": 1.0}, "loader": {"cifar10": ran}}
-    total, prepared, loader = page.times({"times": {**origin, "found": found}})
+    total, prepared, waits, loader = page.times({"times": {**origin, "found": found}})
     assert isinstance(prepared, Table) and isinstance(loader, Table)
+    assert "None of these does" in words(waits)
     assert "take 20" in words(total) and prepared.rows[0][4].replace("\N{NO-BREAK SPACE}", " ") == "60,000: 1.7 h"
     assert loader.rows[0][2:] == ("10.0\N{NO-BREAK SPACE}s", "5.0\N{NO-BREAK SPACE}%")
 
