@@ -38,6 +38,12 @@ def start(runs: Path, **options: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, env=environment, stdout=-1, stderr=-1, text=True, **options)
 
 
+def ended(process: "subprocess.Popen[str]") -> tuple[int, str]:
+    """Wait for a process; return its exit status and what it wrote to standard error, if it failed."""
+    _, err = process.communicate()
+    return process.returncode, err if process.returncode else ""
+
+
 def outcome(root: Path) -> dict[str, bytes]:
     """Return record and weights of the only run below a folder, which has to hold nothing else."""
     (done,) = root.glob(f"*/*/*/{folders.DONE}")
@@ -144,7 +150,7 @@ def test_the_checkpoint_before_serves_where_the_last_is_damaged(tmp_path):
 def test_a_full_disk_ends_in_one_sentence_and_the_run_in_the_same_numbers(tmp_path):
     """A file cannot grow beyond the limit: the checkpoint does not fit."""
     whole = start(tmp_path / "whole")
-    assert whole.wait() == 0, whole.communicate()
+    assert ended(whole) == (0, "")
 
     def limit():
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
@@ -155,8 +161,7 @@ def test_a_full_disk_ends_in_one_sentence_and_the_run_in_the_same_numbers(tmp_pa
     assert err.startswith("lifroles: The checkpoint cannot be written to ") and "File too large" in err
     assert err.count("\n") == 1
     assert not list((tmp_path / "starved").rglob("*.part")) and Store(tmp_path / "starved").all() == []
-    again = start(tmp_path / "starved")
-    assert again.wait() == 0
+    assert ended(start(tmp_path / "starved")) == (0, "")
     assert outcome(tmp_path / "starved") == outcome(tmp_path / "whole")
 
 
@@ -164,20 +169,19 @@ def test_a_disk_that_is_really_full(tmp_path):
     """On a small file system in memory, where this process may mount one."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True)
     if mounted.returncode != 0:
         pytest.skip("a file system in memory cannot be mounted here")
     try:
         ballast = disk / "ballast"
-        ballast.write_bytes(bytes(700_000))
+        ballast.write_bytes(bytes(1_700_000))
         starved = start(disk / "runs")
         out, err = starved.communicate()
         assert (starved.returncode, out) == (2, "")
         assert "No space left on device" in err and err.count("\n") == 1
         assert Store(disk / "runs").all() == []
         ballast.unlink()
-        again = start(disk / "runs")
-        assert again.wait() == 0, again.communicate()
+        assert ended(start(disk / "runs")) == (0, "")
         assert set(outcome(disk / "runs")) == {"spec.json", "record.json", WEIGHTS}
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -147,7 +147,7 @@ def test_simple_and_trained_readers_and_times_are_shown():
     assert isinstance(fig, Display) and isinstance(table, Table)
     assert "on 1 of 1 stand-ins, and more than both simple classifiers on 1" in fig.caption
     assert "95\N{NO-BREAK SPACE}% or more on none" in fig.caption
-    assert table.rows[0][1] == "1,000 + 200" and table.notes[0].endswith(": epochs 20.")
+    assert table.notes[0].startswith("1,000 training and 200 test samples") and table.notes[0].endswith(": epochs 20.")
     spent = {"source": "shapes", "samples": 100, "of": 60000, "seconds": 5.0, "processor seconds": 10.0}
     ran = {
         "source": "jpeg",

@@ -177,7 +177,7 @@ def test_on_gpus_every_job_has_one_of_its_own(tiny, monkeypatch):
 
     monkeypatch.setattr(pool, "run", fake_run)
     reproduce.execute(reproduce.plan("tiny", "smoke", jobs=2), lambda line: None, "cuda")
-    slots, commands, environments = seen[-1]
+    slots, commands, environments = next(call for call in seen if call[1])
     assert (slots, commands) == (2, [["--device", "cuda"]] * 4)
     assert [e["CUDA_VISIBLE_DEVICES"] for e in environments] == ["0", "1"]
 
