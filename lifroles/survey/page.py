@@ -266,7 +266,6 @@ def learnable(record: Record, parameters: NotebookParameters) -> list[object]:
         rows.append(
             (
                 f"{BENCHMARKS[name].title}: {one['source']}",
-                f"{one['train']:,} + {one['test']:,}",
                 percent(one["chance"]),
                 percent(one["simple"]["nearest centroid"]),
                 percent(one["simple"]["linear"]),
@@ -278,7 +277,10 @@ def learnable(record: Record, parameters: NotebookParameters) -> list[object]:
             for field, value in one["changes"].items()
             if "samples" not in field
         )
-        notes.append(f"The simple classifiers see {one['seen']}; changed in the network's protocol: {changes}.")
+        notes.append(
+            f"{one['train']:,} training and {one['test']:,} test samples. The simple classifiers see {one['seen']}; "
+            f"changed in the network's protocol: {changes}."
+        )
     above = sum(one["snn"] > 2 * one["chance"] for one in found.values())
     best = sum(one["snn"] > max(one["simple"].values()) for one in found.values())
     easy = [
@@ -296,7 +298,7 @@ def learnable(record: Record, parameters: NotebookParameters) -> list[object]:
         command=command(NOTEBOOK, parameters),
         behind=behind(record, "learnable"),
     )
-    columns = ("Stand-in", "Train + test", "Chance", "Nearest centroid", "Linear", "Baseline SNN")
+    columns = ("Stand-in", "Chance", "Nearest centroid", "Linear", "Baseline SNN")
     return [fig, Table("Right answers on the stand-ins' test sets", columns, rows, notes)]
 
 
