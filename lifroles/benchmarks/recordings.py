@@ -18,9 +18,6 @@ from lifroles.neuron import LearnableLeak
 
 Array = np.ndarray[Any, Any]
 
-DENSE_ABOVE = 0.1
-"""Share of non-zero entries from which a dense tensor is the faster input."""
-
 _ORDER = 0
 
 
@@ -69,10 +66,9 @@ class Part:
         sparse = self.prepared.batch(samples)
         if self.scale != 1 and sparse.values is not None:
             sparse.values[:] *= np.float32(self.scale)
-        inputs = sparse.dense() if self.prepared.density > DENSE_ABOVE else sparse
         labels = self.prepared.labels[samples]
         groups = labels if self.groups is None else self.groups[labels]
-        return Batch(inputs, torch.from_numpy(labels), torch.from_numpy(groups))
+        return Batch(sparse, torch.from_numpy(labels), torch.from_numpy(groups))
 
 
 class EventData(Data):
