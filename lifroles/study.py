@@ -38,12 +38,12 @@ SCALES: Mapping[Profile, Mapping[str, Scale]] = MappingProxyType(
     {
         "smoke": frozen(
             xor=Scale("generated", 1, frozen(epochs=3, iterations=20, test_samples=1000)),
-            shd=Scale("speech", 1, frozen(epochs=2, dt=10.0, train_samples=400, test_samples=200)),
-            ssc=Scale("speech", 1, frozen(epochs=2, dt=10.0, train_samples=700, test_samples=350, valid_samples=350)),
-            nmnist=Scale("saccades-5k", 1, frozen(epochs=2, train_samples=1000, test_samples=500)),
-            dvs_gesture=Scale("gestures", 1, frozen(epochs=2, train_samples=220, test_samples=110)),
+            shd=Scale("speech", 1, frozen(epochs=2, dt=10.0, train_samples=40, test_samples=20)),
+            ssc=Scale("speech", 1, frozen(epochs=2, dt=10.0, train_samples=35, test_samples=35, valid_samples=35)),
+            nmnist=Scale("saccades-5k", 1, frozen(epochs=2, train_samples=1000, test_samples=200)),
+            dvs_gesture=Scale("gestures", 1, frozen(epochs=2, train_samples=110, test_samples=44)),
             mnist=Scale("mnist-5k", 1, frozen(epochs=3)),
-            cifar10=Scale("shapes", 1, frozen(epochs=2, train_samples=2000, test_samples=500)),
+            cifar10=Scale("shapes", 1, frozen(epochs=2, train_samples=1000, test_samples=200)),
         ),
         "paper": frozen(
             xor=Scale("generated", 10),

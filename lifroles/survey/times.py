@@ -13,14 +13,13 @@ from typing import Any
 
 from lifroles.benchmarks import BENCHMARKS
 from lifroles.spec import RunSpec
+from lifroles.study import SCALES
 from lifroles.training import train
 
 SMOKE: dict[str, dict[str, int]] = {
-    "shd": {"train_samples": 40, "test_samples": 20},
-    "ssc": {"train_samples": 35, "valid_samples": 35, "test_samples": 35},
-    "nmnist": {"train_samples": 1000, "test_samples": 200},
-    "dvs_gesture": {"train_samples": 110, "test_samples": 44},
-    "cifar10": {"train_samples": 1000, "test_samples": 200},
+    name: {field: count for field, count in scale.changes.items() if field.endswith("_samples")}
+    for name, scale in SCALES["smoke"].items()
+    if name in ("shd", "ssc", "nmnist", "dvs_gesture", "cifar10")
 }
 """Stand-ins at smoke scale: the benchmark's default source with so many samples."""
 
