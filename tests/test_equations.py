@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 IMPLEMENTED = range(3, 12)
-IN_THE_BOOK = range(1, 12)
+IN_THE_BOOK = range(1, 14)
 _EQS = re.compile(r"Eqs?\.\s*((?:\(\d+\)(?:,\s*|\s*-\s*|\s+and\s+)?)+)")
 
 

@@ -71,7 +71,8 @@ def test_what_ends_before_the_deadline_is_whole():
 def test_whatever_ends_the_pool_ends_its_commands(tmp_path, how):
     child = f"import os, pathlib, time; pathlib.Path({str(tmp_path)!r}, str(os.getpid())).touch(); time.sleep(600)"
     parent = (
-        "import sys; from lifroles import pool;"
+        # A child of a background job ignores Ctrl-C, unless it is told not to.
+        "import signal, sys; from lifroles import pool; signal.signal(signal.SIGINT, signal.default_int_handler);"
         f"pool.run([('a', [sys.executable, '-c', {child!r}]), ('b', [sys.executable, '-c', {child!r}])], 2, print)"
     )
     process = subprocess.Popen(python(parent), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
