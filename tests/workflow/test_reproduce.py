@@ -1,7 +1,6 @@
 """`lifroles reproduce`: says what it will do, does what is missing, and survives being killed."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
