@@ -17,6 +17,12 @@ from lifroles.errors import SpecError
 from lifroles.variant import Variant
 
 
+def content_digest(spec: BaseModel) -> str:
+    """Return 12 hexadecimal digits of SHA-256 over a spec's canonical JSON."""
+    text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 class RunSpec(BaseModel):
     """One training run: benchmark, resolved variant, seed, data source and protocol.
 
@@ -69,8 +75,7 @@ class RunSpec(BaseModel):
     @property
     def digest(self) -> str:
         """The content's hash: 12 hexadecimal digits of SHA-256 over the canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return content_digest(self)
 
     @property
     def path(self) -> str:

@@ -7,7 +7,6 @@ version, run and parameters, whose hash is the digest), ``record.json`` (``numbe
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from lifroles import folders
 from lifroles.benchmarks import Network
 from lifroles.errors import SpecError, StoreError
 from lifroles.folders import DONE
-from lifroles.spec import RunSpec
+from lifroles.spec import RunSpec, content_digest
 from lifroles.store import Record
 
 FILES = ("spec.json", "record.json", "provenance.json")
@@ -83,8 +82,7 @@ class ProbeSpec(BaseModel):
     @property
     def digest(self) -> str:
         """The content's hash: 12 hexadecimal digits of SHA-256 over the canonical JSON."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return content_digest(self)
 
     @property
     def path(self) -> str:
