@@ -328,7 +328,7 @@ def _prepared_table(record: Record) -> Table:
             "–",
         )
     )
-    title = "Making and binning data, in seconds of one processor; processors share the work"
+    title = "Making and binning data, in seconds of processor time; processors share the work"
     return Table(title, ("Data", "Samples", "Takes", "Each", "The whole set at this rate"), rows)
 
 
@@ -336,9 +336,10 @@ def _prepared_words(record: Record) -> Markdown:
     """Return the time of all stand-ins at smoke scale."""
     one = record["times"]["found"]
     total = sum(found["processor seconds"] for found in one["prepared"].values())
+    clock = sum(found["seconds"] for found in one["prepared"].values())
     spoken = one["prepared"]["shd"]
     return Markdown(
-        f"All stand-ins at smoke scale take {total:.0f}{NBSP}s of one processor, a spoken digit "
+        f"All stand-ins at smoke scale take {clock:.0f}{NBSP}s by the clock and {total:.0f}{NBSP}s of processor time, a spoken digit "
         f"{spoken['processor seconds'] / spoken['samples']:.2f}{NBSP}s, and all of SHD's words are binned in "
         f"{one['binned']['processor seconds']:.0f}{NBSP}s. It is done once: what is prepared stays in the cache folder."
     )

@@ -62,7 +62,7 @@ def test_all_models_come_with_one_seed_before_any_comes_with_the_next():
     ("name", "wanted", "message"),
     [
         ("table9", None, "There is no target 'table9': give one of table6"),
-        ("table6", "archive", "profile is 'archive': table6 has smoke and paper"),
+        ("table6", "archiv", "profile is 'archiv': table6 has smoke, archive and paper"),
         ("smoke", "paper", "profile is 'paper': smoke has smoke"),
     ],
 )
