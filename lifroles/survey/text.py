@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from IPython.display import Markdown
+
 from lifroles.prose import NBSP, counted
 from lifroles.survey.record import COMMAND, Record
 
@@ -27,3 +33,18 @@ def minutes(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f}{NBSP}s"
     return f"{seconds / 60:.0f}{NBSP}min" if seconds < 6000 else f"{seconds / 3600:.1f}{NBSP}h"
+
+
+def measured(part: str) -> Callable[[Callable[..., list[object]]], Callable[..., list[object]]]:
+    """Let a function return one sentence instead where its part of the record is not there."""
+
+    def wrap(function: Callable[..., list[object]]) -> Callable[..., list[object]]:
+        @wraps(function)
+        def shown(record: Record, *arguments: Any) -> list[object]:
+            if part not in record:
+                return [Markdown(f"This has not been measured yet; `{COMMAND} {part}` measures it.")]
+            return function(record, *arguments)
+
+        return shown
+
+    return wrap

@@ -12,7 +12,7 @@ from lifroles.figures import Display, camera
 from lifroles.parameters import DataParameters
 from lifroles.standins.camera import Events
 from lifroles.survey import __main__ as command
-from lifroles.survey import learnable, likeness, page, record, samples, text, times
+from lifroles.survey import costs, learnable, likeness, page, quality, record, samples, text, times
 from lifroles.tables import Table
 
 
@@ -127,7 +127,7 @@ def test_the_page_shows_every_part(kept, arrays):
     parameters = DataParameters()
     shown = [
         page.temporal(kept, arrays, parameters), page.moving(kept, arrays, parameters), page.still(parameters),
-        page.integrated(kept, arrays, parameters), *page.saccades(kept, parameters)[1:],
+        page.integrated(kept, arrays, parameters), *quality.saccades(kept, parameters)[1:],
     ]  # fmt: skip
     for one in shown:
         assert isinstance(one, Display)
@@ -143,7 +143,7 @@ def test_simple_and_trained_readers_and_times_are_shown():
         "source": "shapes", "train": 1000, "test": 200, "chance": 0.1, "seen": "pixels", "snn": 0.8,
         "simple": {"linear": 0.7, "nearest centroid": 0.5}, "changes": {"epochs": 20, "train_samples": 7},
     }  # fmt: skip
-    fig, table = page.learnable({"learnable": {**origin, "found": {"cifar10": one}}}, DataParameters())
+    fig, table = quality.learnable({"learnable": {**origin, "found": {"cifar10": one}}}, DataParameters())
     assert isinstance(fig, Display) and isinstance(table, Table)
     assert "on 1 of 1 stand-ins, and more than both simple classifiers on 1" in fig.caption
     assert "95\N{NO-BREAK SPACE}% or more on none" in fig.caption
@@ -158,15 +158,16 @@ def test_simple_and_trained_readers_and_times_are_shown():
         "share": 0.05,
     }
     found = {"prepared": {"cifar10": spent, "shd": spent}, "binned": {**spent, "dt": 1.0}, "loader": {"cifar10": ran}}
-    total, prepared, waits, loader = page.times({"times": {**origin, "found": found}})
+    total, prepared, waits, loader = costs.times({"times": {**origin, "found": found}})
     assert isinstance(prepared, Table) and isinstance(loader, Table)
     assert "None of these does" in words(waits)
-    assert "take 20" in words(total) and prepared.rows[0][4].replace("\N{NO-BREAK SPACE}", " ") == "60,000: 1.7 h"
+    assert "take 10\N{NO-BREAK SPACE}s by the clock and 20\N{NO-BREAK SPACE}s of" in words(total)
+    assert prepared.rows[0][4].replace("\N{NO-BREAK SPACE}", " ") == "60,000: 1.7 h"
     assert loader.rows[0][2:] == ("10.0\N{NO-BREAK SPACE}s", "5.0\N{NO-BREAK SPACE}%")
 
 
 def test_what_is_not_measured_says_so():
-    for show, part in ((page.learnable, "learnable"), (page.saccades, "saccades"), (page.spoken, "speech")):
+    for show, part in ((quality.learnable, "learnable"), (quality.saccades, "saccades"), (quality.spoken, "speech")):
         (said,) = show({}, DataParameters())
         assert words(said) == f"This has not been measured yet; `python -m lifroles.survey {part}` measures it."
 
@@ -174,9 +175,9 @@ def test_what_is_not_measured_says_so():
 def test_what_comes_out_otherwise_is_said(kept, monkeypatch):
     then = kept["samples"]["found"]["again"]
     monkeypatch.setattr(samples, "again", lambda: {**then, "gestures": "0"})
-    assert "gestures came out otherwise" in words(page.again(kept))
+    assert "gestures came out otherwise" in words(quality.again(kept))
     monkeypatch.setattr(samples, "again", lambda: {"saccades": then["saccades"]})
-    said = words(page.again(kept))
+    said = words(quality.again(kept))
     assert "identical, event for event" in said and "otherwise" not in said
 
 
