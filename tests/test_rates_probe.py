@@ -14,7 +14,7 @@ from lifroles.spec import RunSpec
 from lifroles.variant import Variant
 
 
-def network(variant, sizes=(2, 2, 1), readout="rate"):
+def network(variant, sizes=(2, 2, 1), readout: Any = "rate"):
     """Return a network whose weights are 1, without biases."""
     made: Any = SpikingMLP(sizes, variant, u_th=0.5, width=0.5, readout=readout, bias=False)
     for linear in made.linears:
