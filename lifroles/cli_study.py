@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -21,18 +21,21 @@ def show_study(
 ) -> None:
     """List what can be reproduced: tables, figures and the book, with the number of their runs."""
     from lifroles import workflow
+    from lifroles.study import Profile
 
     if as_json:
         sys.stdout.write(json.dumps(workflow.definition(), indent=1) + "\n")
         return
     from lifroles.cli_data import print_rows
 
-    print_rows(("target", "what it makes", "runs (smoke)", "runs (paper)"), workflow.rows())
+    print_rows(("target", "what it makes", *(f"runs ({p})" for p in get_args(Profile))), workflow.rows())
 
 
 def reproduce(
     target: Annotated[str | None, typer.Argument(help="What to make; `lifroles study` lists it.")] = None,
-    profile: Annotated[str | None, typer.Option(help="smoke or paper; the target's own, else paper.")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="smoke, archive or paper; the target's own where not given.")
+    ] = None,
     budget: Annotated[
         str | None, typer.Option(metavar="TIME", help="Wall time to use, such as 30m or 2h; no limit where not given.")
     ] = None,

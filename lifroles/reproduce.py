@@ -97,7 +97,7 @@ def plan(
 
     Arguments:
         target: its name.
-        profile: ``smoke`` or ``paper``; the target's own, or ``paper``, where ``None``.
+        profile: one of :func:`study.profiles`; the target's own where ``None``.
         budget: seconds of wall time. Runs are taken in order while they fit.
         jobs: runs at once; as many as there are processors where ``None``.
         store: where to look.
@@ -159,7 +159,9 @@ def describe(p: Plan) -> list[str]:
     """Return a plan in lines: what is there, what would run and how long, what would be left out."""
     target = study.get(p.target)
     lines = [f"{p.target}: {target.title} (profile {p.profile})"]
-    lines.append(f"  {counted(p.stored, 'run')} stored, {len(p.steps) + len(p.left_out)} missing")
+    missing = len(p.steps) + len(p.left_out)
+    there = f"{counted(p.stored, 'run')} stored, {missing} missing" if p.stored or missing else "nothing to train"
+    lines.append(f"  {there}")
     lines += _groups("to run", p.steps)
     if p.steps:
         unknown = sum(step.expected.seconds is None for step in p.steps)

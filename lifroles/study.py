@@ -128,12 +128,10 @@ class Asked:
 
     Arguments:
         probe: its name.
-        toy: what differs from the probe's own parameters at toy scale.
-        changes: what differs from them at any scale.
+        changes: what differs from the probe's own parameters; at toy scale :data:`TOY` comes on top.
     """
 
     probe: str
-    toy: Mapping[str, Any] = field(default_factory=frozen)
     changes: Mapping[str, Any] = field(default_factory=frozen)
 
 
@@ -160,7 +158,7 @@ class Target:
         trained: the runs behind it.
         asked: the probes of these runs.
         book: whether the book is built from them at the end.
-        profile: the only profile that it has, or ``None`` where it has both.
+        profile: the only profile that it has, or ``None`` where it has all.
     """
 
     title: str
@@ -170,72 +168,92 @@ class Target:
     profile: Profile | None = None
 
     def specs(self, profile: Profile) -> list[RunSpec]:
-        """Return its runs, each once, in the order in which they are worth having: low seeds first."""
+        """Return its runs, each once, in the order in which they are worth having: low seeds first.
+
+        The book of the archive shows records that are there, so it needs none.
+        """
+        if self.book and profile == "archive":
+            return []
         specs = {spec.digest: spec for part in self.trained for spec in part.specs(profile)}
         return sorted(specs.values(), key=lambda spec: spec.seed)
 
     def questions(self, profile: Profile) -> list[Question]:
-        """Return what is asked of its runs, in their order."""
-        found = []
+        """Return what is asked of its runs, each once, in their order."""
+        found: dict[str, Question] = {}
         for spec in self.specs(profile):
             for asked in self.asked:
                 probe = probes.get(asked.probe)
                 if probe.covers(spec):
-                    changes = {**asked.changes, **(asked.toy if profile == "smoke" else {})}
-                    found.append(Question(spec, ProbeSpec.of(probe, spec, **changes), changes))
-        return found
+                    changes = {**asked.changes, **(TOY[asked.probe] if profile == "smoke" else {})}
+                    question = Question(spec, ProbeSpec.of(probe, spec, **changes), changes)
+                    found[question.path] = question
+        return list(found.values())
 
+
+TOY: Mapping[str, Mapping[str, Any]] = frozen(
+    resolution=frozen(frames=["binary"]),
+    gradients=frozen(samples=50),
+    landscape=frozen(seeds=[0], grid=5, angles=4, samples=50),
+    features=frozen(each=10, seeds=[0, 1], moved=[10.0]),
+    attack=frozen(each=1, cap=5),
+)
+"""What each probe changes in its own parameters at toy scale."""
 
 _TABLE6 = tuple(
     Trained(name, tuple(v for v in TABLE6_VARIANTS if paper.TABLE6[v][name] is not None))
     for name in paper.TABLE6_BENCHMARKS
 )
+_TABLE7 = Trained("nmnist", (*PAPER_VARIANTS, "lstm", "gru", "rnn"))
 _PAGES = (
     Trained("xor", tuple(PAPER_VARIANTS)),
     Trained("mnist", tuple(PAPER_VARIANTS)),
     *(Trained("xor", ("baseline",), {"epochs": DELAY_EPOCHS, **setting}, seeds=1) for setting in DELAYS),
+    _TABLE7,
 )
-"""What section 4.1's page shows."""
+"""What the pages of sections 4.1 and 4.2 show."""
 
-_FEW = frozen(samples=[0, 1, 2, 3], cap=5)
+_PAGES_ASKED = tuple(Asked(name) for name in ("resolution", "gradients", "landscape", "features"))
 
 _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
     table6=Target("accuracy of five variants on seven benchmarks", _TABLE6),
     table7=Target(
-        "N-MNIST at other step lengths, of spiking and other recurrent networks",
-        (Trained("nmnist", (*PAPER_VARIANTS, "lstm", "gru", "rnn")),),
-        (Asked("resolution", frozen(dts=[3.0, 10.0], kept=["steps"], frames=["binary"])),),
+        "N-MNIST at other step lengths, of spiking and other recurrent networks", (_TABLE7,), (Asked("resolution"),)
     ),
     fig3=Target("training curves of five variants on SHD", (Trained("shd", TABLE6_VARIANTS),)),
+    fig4=Target("spike rates on N-MNIST with and without reset", (Trained("nmnist", ("baseline", "no_reset")),)),
     fig6=Target(
         "loss landscapes on N-MNIST",
         (Trained("nmnist", ("baseline", "no_leakage_recurrent", "lstm")),),
-        (Asked("landscape", frozen(seeds=[0], grid=3, radii=[0.5], angles=2, samples=50)),),
+        (Asked("landscape"),),
     ),
     fig7=Target(
-        "features of the last hidden layer on N-MNIST",
-        (Trained("nmnist", TABLE6_VARIANTS),),
-        (Asked("features", frozen(each=10, seeds=[0], perplexity=5.0, neighbours=5, moved=[10.0])),),
+        "features of the last hidden layer on N-MNIST", (Trained("nmnist", TABLE6_VARIANTS),), (Asked("features"),)
     ),
     fig9=Target(
         "how many flipped entries fool a network on N-MNIST",
         (Trained("nmnist", TABLE6_VARIANTS),),
-        (
-            Asked("attack", _FEW),
-            Asked("attack", _FEW, frozen(attack="gradient")),
-            Asked("attack", _FEW, frozen(attack="chance")),
-        ),
+        (Asked("attack"), Asked("attack", frozen(attack="gradient")), Asked("attack", frozen(attack="chance"))),
     ),
 )
+"""Figs. 1, 2, 5 and 8 draw the neuron, its variants, a recording and a method: they need no run."""
+
+_EVERYTHING = (*(part for target in _TABLES_AND_FIGURES.values() for part in target.trained), *_PAGES)
+_EVERYTHING_ASKED = (*(asked for target in _TABLES_AND_FIGURES.values() for asked in target.asked), *_PAGES_ASKED)
 
 TARGETS: Mapping[str, Target] = frozen(
     **_TABLES_AND_FIGURES,
-    book=Target("the runs that the book's pages show, and the book", _PAGES, book=True),
-    smoke=Target("the book, everything trained at toy scale", _PAGES, book=True, profile="smoke"),
+    book=Target("the runs that the book's pages show, and the book", _PAGES, _PAGES_ASKED, book=True),
+    smoke=Target("the book, everything trained at toy scale", _PAGES, _PAGES_ASKED, book=True, profile="smoke"),
+    archive=Target(
+        "every table and figure, at the scale of the committed records",
+        _EVERYTHING,
+        _EVERYTHING_ASKED,
+        profile="archive",
+    ),
     paper=Target(
         "every table and figure, and the book, with the full protocol",
-        (*(part for target in _TABLES_AND_FIGURES.values() for part in target.trained), *_PAGES),
-        tuple(asked for target in _TABLES_AND_FIGURES.values() for asked in target.asked),
+        _EVERYTHING,
+        _EVERYTHING_ASKED,
         book=True,
         profile="paper",
     ),
@@ -254,17 +272,34 @@ def get(name: str) -> Target:
     return TARGETS[name]
 
 
+def profiles(name: str) -> tuple[Profile, ...]:
+    """Return the profiles of a target, the one that it has unless told otherwise first.
+
+    The book shows committed records; tables and figures are the paper's.
+
+    Raises:
+        SpecError: there is no such target.
+    """
+    target = get(name)
+    if target.profile is not None:
+        return (target.profile,)
+    own: Profile = "archive" if target.book else "paper"
+    return (own, *(profile for profile in get_args(Profile) if profile != own))
+
+
 def profile_of(name: str, wanted: str | None) -> Profile:
-    """Return the profile of a target: ``wanted``, else its own, else ``paper``.
+    """Return the profile of a target: ``wanted``, or the target's own where that is ``None``.
 
     Raises:
         SpecError: there is no such target or profile, or not together.
     """
-    own = get(name).profile
-    for profile in get_args(Profile):
-        if profile == (wanted or own or "paper") and own in (None, profile):
+    known = profiles(name)
+    if wanted is None:
+        return known[0]
+    for profile in known:
+        if profile == wanted:
             return profile
-    raise SpecError(f"profile is {wanted!r}: {name} has {own or listed(get_args(Profile))}.")
+    raise SpecError(f"profile is {wanted!r}: {name} has {listed(known)}.")
 
 
 def preparations(specs: Iterable[RunSpec]) -> list[RunSpec]:

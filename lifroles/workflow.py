@@ -12,18 +12,22 @@ from lifroles.study import Profile, Question
 
 
 def rows() -> list[tuple[str, ...]]:
-    """Return name, title and numbers of runs of every target."""
-    profiles = get_args(Profile)
+    """Return name, title and, for each of :data:`study.Profile`, the number of runs of every target."""
     return [
-        (name, t.title, *(str(len(t.specs(p))) if t.profile in (None, p) else "–" for p in profiles))
-        for name, t in study.TARGETS.items()
+        (
+            name,
+            target.title,
+            *(str(len(target.specs(p))) if p in study.profiles(name) else "–" for p in get_args(Profile)),
+        )
+        for name, target in study.TARGETS.items()
     ]
 
 
 def definition() -> dict[str, Any]:
     """Return all targets, runs and data.
 
-    ``targets`` maps a name to ``runs`` and ``probes`` (by profile, their names) and ``book``. ``runs`` maps a name to
+    ``targets`` maps a name to ``runs`` and ``probes`` (by profile, their names; the target's own profile first) and
+    ``book``. ``runs`` maps a name to
     its ``command``, ``digest``, the ``data`` to be made ready before, its expected ``seconds`` or ``null``, and whether
     it is ``stored``; ``probes`` to its ``command``, ``run`` and whether it is ``stored``; ``data`` to its ``command``.
     ``store`` is the folder of runs.
@@ -36,7 +40,7 @@ def definition() -> dict[str, Any]:
     data: dict[str, RunSpec] = {}
     needs: dict[str, str] = {}
     for name, target in study.TARGETS.items():
-        profiles = [p for p in get_args(Profile) if target.profile in (None, p)]
+        profiles = study.profiles(name)
         found = {p: target.specs(p) for p in profiles}
         asked = {p: target.questions(p) for p in profiles}
         targets[name] = {

@@ -8,27 +8,51 @@ import shlex
 import pytest
 from fake_runs import fake_record
 
-from lifroles import cli, paper, study, training, workflow
-from lifroles.accuracy import collect
+from lifroles import accuracy, cli, generalisation, paper, probes, reproduce, study, training, workflow
 from lifroles.durations import START_SECONDS, Durations
 from lifroles.errors import SpecError
-from lifroles.parameters import AccuracyParameters
+from lifroles.parameters import AccuracyParameters, GeneralisationParameters
+from lifroles.probes import ProbeSpec
 from lifroles.spec import RunSpec
 from lifroles.store import Store
 from lifroles.variant import TABLE6_VARIANTS
 
+PARTS = ("table6", "table7", "fig3", "fig4", "fig6", "fig7", "fig9")
+
 
 @pytest.mark.parametrize("profile", ["smoke", "paper"])
-def test_the_book_target_has_the_runs_that_the_pages_ask_for(monkeypatch, tmp_path, profile):
-    asked = []
+def test_the_book_target_has_the_runs_and_probes_that_the_pages_ask_for(monkeypatch, tmp_path, profile):
+    runs, questions = set(), set()
 
     def fake_run(spec, store, **_):
-        asked.append(spec)
-        return fake_record(spec.benchmark, spec.variant_name, spec.seed, spec.source, **spec.changes())
+        runs.add(spec.digest)
+        return fake_record(spec.benchmark, spec.variant_name, spec.seed, spec.source, last=0.5, **spec.changes())
+
+    def fake_ask(probe, run, **changes):
+        questions.add(f"{run.spec.path}/{ProbeSpec.of(probe, run.spec, **changes).path}")
 
     monkeypatch.setattr(training, "run", fake_run)
-    collect(AccuracyParameters(profile=profile), lambda _: None, Store(tmp_path))
-    assert {s.digest for s in asked} == {s.digest for s in study.get("book").specs(profile)}
+    monkeypatch.setattr(probes, "ask", fake_ask)
+    accuracy.collect(AccuracyParameters(profile=profile), lambda _: None, Store(tmp_path))
+    generalisation.collect(GeneralisationParameters(profile=profile), lambda _: None, Store(tmp_path))
+    book = study.get("book")
+    assert runs == {spec.digest for spec in book.specs(profile)}
+    assert questions == {question.path for question in book.questions(profile)}
+
+
+def test_the_book_of_the_archive_needs_no_run():
+    assert study.get("book").specs("archive") == []
+    plan = reproduce.plan("book")
+    assert (plan.profile, plan.steps, plan.questions, plan.book) == ("archive", (), (), True)
+    assert reproduce.describe(plan)[1:] == ["  nothing to train", "  then the book"]
+
+
+def test_the_archive_has_every_run_of_the_paper_that_there_is_a_scale_for():
+    def cells(profile):
+        return {(s.benchmark, s.variant_name) for s in study.get(profile).specs(profile)}
+
+    assert cells("archive") == cells("paper")
+    assert {s.source for s in study.get("archive").specs("archive") if s.benchmark == "shd"} == {"regenerated"}
 
 
 def test_table_6_has_every_cell_that_the_paper_prints():
@@ -37,7 +61,7 @@ def test_table_6_has_every_cell_that_the_paper_prints():
 
 
 def test_the_paper_profile_changes_no_protocol_and_takes_official_data():
-    for name in ("table6", "table7", "fig3", "fig6", "fig7", "fig9"):
+    for name in PARTS:
         for spec in study.get(name).specs("paper"):
             assert not spec.changes()
             assert spec.source in ("official", "generated")
@@ -48,7 +72,7 @@ def test_the_whole_paper_has_every_run_and_probe_of_its_tables_and_figures_once(
     asked = [q.path for q in study.get("paper").questions("paper")]
     assert len(set(whole)) == len(whole)
     assert len(set(asked)) == len(asked)
-    for name in ("table6", "table7", "fig3", "fig6", "fig7", "fig9", "book"):
+    for name in (*PARTS, "book"):
         assert {s.digest for s in study.get(name).specs("paper")} <= set(whole)
         assert {q.path for q in study.get(name).questions("paper")} <= set(asked)
 
@@ -62,8 +86,9 @@ def test_all_models_come_with_one_seed_before_any_comes_with_the_next():
     ("name", "wanted", "message"),
     [
         ("table9", None, "There is no target 'table9': give one of table6"),
-        ("table6", "archiv", "profile is 'archiv': table6 has smoke, archive and paper"),
+        ("table6", "archiv", "profile is 'archiv': table6 has paper, smoke and archive"),
         ("smoke", "paper", "profile is 'paper': smoke has smoke"),
+        ("archive", "paper", "profile is 'paper': archive has archive"),
     ],
 )
 def test_what_there_is_not_is_refused_in_a_sentence(name, wanted, message):
@@ -133,4 +158,10 @@ def test_the_command_lists_the_targets(monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["lifroles", "study"])
     cli.app(standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
-    assert {line.split("\t")[0] for line in lines[1:]} == set(study.TARGETS)
+    assert lines[0].split("\t")[2:] == ["runs (smoke)", "runs (archive)", "runs (paper)"]
+    known = {line.split("\t")[0]: line.split("\t")[2:] for line in lines[1:]}
+    assert known.keys() == study.TARGETS.keys()
+    for name, numbers in known.items():
+        assert {p for p, n in zip(("smoke", "archive", "paper"), numbers, strict=True) if n != "–"} == {
+            *study.profiles(name)
+        }
