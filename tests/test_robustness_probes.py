@@ -6,7 +6,7 @@ import pytest
 from lifroles import Store, probes
 from lifroles.attacks import Victim
 from lifroles.errors import LifrolesError, SpecError
-from lifroles.probes import attack, corruption, record, samples
+from lifroles.probes import attack, attack_steps, corruption, record, samples
 from lifroles.spec import RunSpec
 from lifroles.trainer import evaluate
 from lifroles.training import run
@@ -107,3 +107,24 @@ def test_corruptions_of_one_kind_do_not_depend_on_the_others(trained, network):
 def test_the_probes_are_known_by_their_names(trained):
     assert probes.get("attack") is attack.PROBE
     assert probes.get("corruption") is corruption.PROBE
+
+
+def test_the_steps_of_an_attack_end_where_the_attack_ends(trained, network, part):
+    found = measured(trained, network, attack_steps.PROBE)
+    n, arrays = found.numbers, found.arrays
+    sample = int(n["sample", "all"])
+    whole = measured(trained, network, samples=[sample], cap=40)
+    assert n["success", "all"] == 1
+    assert n["label", "all"] == part.labels[sample] != n["predicted", "all"] == arrays["scores"][-1].argmax()
+    assert arrays["scores"][0].argmax() == part.labels[sample]
+    last = len(arrays["events"]) - 1
+    assert n["flips", f"iteration={last}"] == whole.numbers["flips", "all"]
+    assert arrays["inserted"][-1].sum() + arrays["deleted"][-1].sum() == whole.numbers["flips", "all"]
+    assert arrays["events"][0].sum() == attack.dense(part.batch(np.array([sample])).inputs).sum()
+    assert not arrays["inserted"][0].any()
+    assert arrays["gradient"].max((1, 2)).tolist() == [1.0] * (last + 1)
+    wrong = int(np.flatnonzero(~attack.right(network, part, samples.first(part, 200)))[0])
+    with pytest.raises(LifrolesError, match=rf"wrong on recording {wrong}"):
+        measured(trained, network, attack_steps.PROBE, sample=wrong)
+    with pytest.raises(LifrolesError, match="the test set has 200"):
+        measured(trained, network, attack_steps.PROBE, sample=200)

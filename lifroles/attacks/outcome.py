@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 
@@ -47,6 +46,5 @@ class Outcome:
 
     @property
     def flips_in_time(self) -> Tensor:
-        """Entries changed at each step, mean over samples that succeeded, ``[T]``."""
-        changed = (self.adversarial != self.original).sum(2).double()[:, self.success]
-        return changed.mean(1) if changed.shape[1] else torch.zeros(changed.shape[0], dtype=torch.float64)
+        """Number of entries changed at each step, ``[B, T]``."""
+        return (self.adversarial != self.original).sum(2).T

@@ -49,6 +49,11 @@ def require_binary(x: Tensor) -> None:
         )
 
 
+def packed(x: Tensor) -> Tensor | SparseSequence:
+    """Return an input ``[T, B, N]`` as rows of events where that is faster, else as it is."""
+    return SparseSequence.from_dense(x) if x.count_nonzero() < SPARSE_BELOW * x.numel() else x
+
+
 class Victim:
     """A trained network under attack. The network itself is copied and never changed.
 
@@ -90,8 +95,7 @@ class Victim:
     @torch.no_grad()
     def scores(self, x: Tensor) -> Tensor:
         """Return the class scores ``[B, C]`` of ``[T, B, N]``."""
-        sparse = x.count_nonzero() < SPARSE_BELOW * x.numel()
-        return self._scores(self._network(SparseSequence.from_dense(x) if sparse else x).output)
+        return self._scores(self._network(packed(x)).output)
 
     def predict(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the class of each sample ``[B]``, and whether no other class scores as high ``[B]``."""

@@ -1,7 +1,8 @@
 """Figs. 8 and 9: how much of its input has to change before a network is wrong?
 
 One record is one attack on one network: the paper's own, or one of the controls that tell robustness from a weak
-attack. All attack the same recordings; a comparison gives ``samples`` that every network it compares gets right.
+attack. A comparison of networks is made on the recordings that all of them get right: every network is attacked on the
+first ones of every class that it gets right itself, and the arrays tell which recordings two networks share.
 """
 
 from __future__ import annotations
@@ -40,7 +41,12 @@ class AttackParameters(ProbeParameters):
     samples: tuple[int, ...] | None = Field(
         None, description="positions in the test set; None: the first ones of every class that the network gets right"
     )
-    each: int = Field(20, description="recordings of every class, where samples does not say", ge=1)
+    each: int = Field(
+        30,
+        description="recordings of every class, where samples does not say: enough that about 20 of a class are left "
+        "which all compared networks get right",
+        ge=1,
+    )
     seed: int = Field(0, description="of the attack's random numbers", ge=0)
     cap: int = Field(200, description="liang: iterations after which a sample counts as a failure", ge=1)
     scale: float = Field(1.0, description="liang: factor of the converter's probabilities", gt=0)
@@ -133,7 +139,7 @@ def measure(spec: RunSpec, network: Network, p: AttackParameters) -> Findings:
     ``success`` and ``vanished`` (share of iterations without a gradient), ``iterations``; means over successes of
     ``fraction`` (of entries changed, the mean squared change), ``flips``, ``l2``, ``insertions``, ``deletions``, all
     with key ``all``; ``flips`` with keys ``t=1``, ... are a step's. Arrays: ``samples``, ``labels``, ``success``,
-    ``flips`` and ``insertions`` ``[S]``.
+    ``flips``, ``insertions``, ``iterations`` and ``vanished`` ``[S]``, and ``steps``, the flips by step ``[S, T]``.
 
     Raises:
         LifrolesError: the network is wrong on some recording that was given, or on too many to choose from.
@@ -164,6 +170,7 @@ def summary(outcomes: Sequence[Outcome], chosen: Array, labels: Array) -> Findin
         for name in ("success", "iterations", "vanished", "fraction", "flips", "insertions", "deletions")
     }
     won = whole["success"].bool()
+    in_time = torch.cat([one.flips_in_time for one in outcomes])
     numbers = {
         ("success", "all"): float(won.double().mean()),
         ("samples", "all"): float(len(won)),
@@ -174,17 +181,16 @@ def summary(outcomes: Sequence[Outcome], chosen: Array, labels: Array) -> Findin
         for name in ("fraction", "flips", "insertions", "deletions"):
             numbers[name, "all"] = float(whole[name][won].mean())
         numbers["l2", "all"] = float(whole["flips"][won].sqrt().mean())
-        counts = torch.tensor([int(one.success.sum()) for one in outcomes]).double()
-        steps = torch.stack([one.flips_in_time for one in outcomes])
-        for t, value in enumerate((steps * counts[:, None]).sum(0) / counts.sum(), 1):
+        for t, value in enumerate(in_time[won].double().mean(0), 1):
             numbers["flips", f"t={t}"] = float(value)
     arrays = {
         "samples": chosen.astype(np.int32),
         "labels": labels.astype(np.uint8),
         "success": won.numpy(),
-        "flips": whole["flips"].numpy().astype(np.int32),
-        "insertions": whole["insertions"].numpy().astype(np.int32),
+        "steps": in_time.numpy().astype(np.int32),
     }
+    for name in ("flips", "insertions", "iterations", "vanished"):
+        arrays[name] = whole[name].numpy().astype(np.int32)
     return Findings(numbers, arrays)
 
 

@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 
 from lifroles.attacks import corruption
+from lifroles.attacks.victim import packed
 from lifroles.benchmarks import Network
 from lifroles.probes import samples
 from lifroles.probes.attack import dense
@@ -30,7 +31,7 @@ class CorruptionParameters(ProbeParameters):
     drop: tuple[float, ...] = Field((0.1, 0.3, 0.5, 0.7, 0.9), description="probability that an event is lost")
     jitter: tuple[float, ...] = Field((0.5, 1.0, 2.0, 4.0), description="standard deviation in time, steps")
     shift: tuple[float, ...] = Field((1.0, 2.0, 3.0, 4.0), description="shift in one of four directions, pixels")
-    samples: int = Field(2000, description="test recordings, the first ones", ge=1)
+    samples: int = Field(1000, description="test recordings, the first ones", ge=1)
     seed: int = Field(0, description="of the random numbers", ge=0)
 
 
@@ -52,7 +53,7 @@ def measure(spec: RunSpec, network: Network, p: CorruptionParameters) -> Finding
                 key = (corruption.KINDS.index(kind), round(1e6 * strength), number)
                 rng = np.random.default_rng(np.random.SeedSequence(p.seed, spawn_key=key))
                 x = corruption.corrupt(kind, clean, strength, rng)
-            activity = network(x)
+            activity = network(packed(x))
             key = f"{kind}/{strength:g}"
             right = float(spec.task.correct(spec.protocol, activity.output, batch.labels).sum())
             hits["accuracy", key] = hits.get(("accuracy", key), 0.0) + right
