@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -36,9 +36,25 @@ from lifroles.variant import NORMAL_LEAK, PAPER_VARIANTS
 
 Profile = Literal["archive", "smoke", "paper"]
 PROFILES: tuple[Profile, ...] = ("archive", "smoke", "paper")
-BENCHMARK_NAMES = ("xor", "mnist")
-MNIST_SOURCES = ("mnist-5k", "official")
+BENCHMARK_NAMES = ("xor", "shd", "ssc", "nmnist", "dvs_gesture", "mnist", "cifar10")
+Source = Literal[
+    "generated",
+    "official",
+    "local",
+    "speech",
+    "regenerated",
+    "saccades",
+    "saccades-5k",
+    "subset",
+    "gestures",
+    "tonic",
+    "mnist-5k",
+    "shapes",
+    "jpeg",
+]
+SOURCE_NAMES: tuple[Source, ...] = get_args(Source)
 TABLE7_MODELS = (*PAPER_VARIANTS, "lstm", "gru", "rnn")
+ATTACKS = ("liang", "gradient", "chance")
 
 T = TypeVar("T")
 
@@ -107,6 +123,12 @@ Models = Annotated[
     BeforeValidator(_as_tuple),
     AfterValidator(_distinct),
     AfterValidator(_of(TABLE7_MODELS)),
+]
+Attacks = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_tuple),
+    AfterValidator(_distinct),
+    AfterValidator(_of(ATTACKS)),
 ]
 Seeds = Annotated[tuple[Annotated[int, Field(ge=0)], ...] | None, BeforeValidator(_as_tuple), AfterValidator(_distinct)]
 
@@ -183,14 +205,19 @@ class DataParameters(NotebookParameters):
     """Section 4.1.1: the benchmarks' data and their stand-ins."""
 
 
-class AccuracyParameters(NotebookParameters):
-    """Section 4.1: the accuracy of every variant on every benchmark."""
+class SetupParameters(NotebookParameters):
+    """Section 4.1.2: networks, hyper-parameters, and every other choice."""
 
     benchmarks: Benchmarks = field(
         BENCHMARK_NAMES,
         "benchmarks to show, in this order",
         f"a list of distinct names out of {', '.join(BENCHMARK_NAMES)}, such as ['xor']",
     )
+
+
+class AccuracyParameters(SetupParameters):
+    """Section 4.1: the accuracy of every variant on every benchmark."""
+
     variants: Variants = field(
         tuple(PAPER_VARIANTS),
         "variants to show, in this order",
@@ -201,13 +228,20 @@ class AccuracyParameters(NotebookParameters):
         "seeds to show or train; None: every archived one, or as many as the profile trains",
         "a list of distinct whole numbers of at least 0, such as [0, 1], or None",
     )
-    epochs: int | None = whole(None, "epochs to train; None: the profile's own number", low=1)
-    source: Literal["mnist-5k", "official"] | None = choice(
-        None, "which MNIST: the 5,000 embedded digits or the full set; None: the profile's own", MNIST_SOURCES
+    epochs: int | None = whole(None, "epochs to train; None: as many as the scale says", low=1)
+    source: Source | None = choice(
+        None,
+        "data to show or train on, for the benchmarks that have such; None: as the scale says",
+        SOURCE_NAMES,
+    )
+    scale: Profile | None = choice(
+        None,
+        "scale of the runs: smoke, what was archived, or the full protocol on official data; None: the profile's own",
+        PROFILES,
     )
 
     @model_validator(mode="after")
-    def _epochs_need_training(self) -> AccuracyParameters:
+    def _epochs_need_training(self) -> Self:
         if self.profile == "archive" and self.epochs is not None:
             raise PydanticCustomError(
                 "profile",
@@ -217,12 +251,16 @@ class AccuracyParameters(NotebookParameters):
         return self
 
 
-class GeneralisationParameters(NotebookParameters):
-    """Section 4.2: step lengths that a network was not trained with, and what may explain how it does."""
+class MechanismParameters(AccuracyParameters):
+    """Section 4.1.3: what lies behind the accuracies."""
+
+
+class NetworksParameters(NotebookParameters):
+    """Sections 4.2 and 4.3: which networks on N-MNIST."""
 
     models: Models = field(
         TABLE7_MODELS,
-        "rows of Table 7 to show, in this order",
+        "models to show, in this order",
         f"a list of distinct names out of {', '.join(TABLE7_MODELS)}, such as ['baseline', 'lstm']",
     )
     seeds: Seeds = field(
@@ -230,7 +268,34 @@ class GeneralisationParameters(NotebookParameters):
         "seeds to show or train; None: every archived one, or as many as the profile trains",
         "a list of distinct whole numbers of at least 0, such as [0, 1], or None",
     )
+
+
+class GeneralisationParameters(NetworksParameters):
+    """Section 4.2: step lengths that a network was not trained with, and what may explain how it does."""
+
     digit: int = whole(0, "test recording that is shown at every step length", low=0, high=99)
+
+
+class RobustnessParameters(NetworksParameters):
+    """Section 4.3: attacks, their controls, and what nature does to events."""
+
+    attacks: Attacks = field(
+        ATTACKS,
+        "attacks to show, in this order; the first one is compared with the others",
+        f"a list of distinct names out of {', '.join(ATTACKS)}, such as ['liang', 'chance']",
+    )
+
+
+class SuggestionsParameters(NotebookParameters):
+    """Section 5: what each part does, and what the paper suggests."""
+
+
+class ConclusionParameters(NotebookParameters):
+    """Section 6: what became of the paper's claims."""
+
+
+class ErrataParameters(NotebookParameters):
+    """Appendix 4: what does not fit together inside the paper."""
 
 
 class LibrariesParameters(NotebookParameters):
@@ -248,10 +313,16 @@ SCHEMAS: Schemas = MappingProxyType(
         "2_lif_neuron": LifNeuronParameters,
         "3_variants": VariantsParameters,
         "4_1_1_data": DataParameters,
+        "4_1_2_setup": SetupParameters,
         "4_1_accuracy": AccuracyParameters,
+        "4_1_3_mechanism": MechanismParameters,
         "4_2_generalisation": GeneralisationParameters,
+        "4_3_robustness": RobustnessParameters,
+        "5_suggestions": SuggestionsParameters,
+        "6_conclusion": ConclusionParameters,
         "A_1_libraries": LibrariesParameters,
         "A_2_speed": SpeedParameters,
+        "A_4_errata": ErrataParameters,
     }
 )
 """The schema of every notebook, by the notebook's file name without its ending."""

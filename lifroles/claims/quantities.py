@@ -5,9 +5,18 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol
 
+from lifroles import benchmarks
+from lifroles.baselines import BASELINE_LABELS
 from lifroles.store import Record
+from lifroles.variant import VARIANT_LABELS
+
+MODEL_LABELS: Mapping[str, str] = MappingProxyType({**VARIANT_LABELS, **BASELINE_LABELS})
+"""Every model's name in the paper's tables."""
+
+MINUS = "\N{MINUS SIGN}"
 
 Seeds = dict[int, float]
 """One number a seed."""
@@ -33,15 +42,18 @@ class Quantity:
         label: in words.
         values: what gives it, by seed; a seed without it is left out.
         sources: the benchmark and model of every run that it needs.
+        share: whether it is an accuracy or a difference of accuracies, in [-1, 1].
     """
 
     label: str
     values: Callable[[Evidence], Seeds]
     sources: frozenset[tuple[str, str]]
+    share: bool = False
 
     def __sub__(self, other: Quantity) -> Quantity:
         """Return the difference, seed by seed: the same seed gives all variants the same feed-forward weights."""
-        return combined(f"{self.label} - {other.label}", lambda a, b: a - b, self, other)
+        names = (f"({one.label})" if MINUS in one.label else one.label for one in (self, other))
+        return combined(f" {MINUS} ".join(names), lambda a, b: a - b, self, other)
 
     def __abs__(self) -> Quantity:
         return combined(f"|{self.label}|", lambda value: abs(value), self)
@@ -55,7 +67,8 @@ def combined(label: str, how: Callable[..., float], *parts: Quantity) -> Quantit
         common = sorted(set.intersection(*(set(one) for one in found)))
         return {seed: how(*(one[seed] for one in found)) for seed in common}
 
-    return Quantity(label, values, frozenset().union(*(part.sources for part in parts)))
+    sources = frozenset().union(*(part.sources for part in parts))
+    return Quantity(label, values, sources, all(part.share for part in parts))
 
 
 def mean(label: str, parts: Sequence[Quantity]) -> Quantity:
@@ -63,39 +76,47 @@ def mean(label: str, parts: Sequence[Quantity]) -> Quantity:
     return combined(label, lambda *values: statistics.fmean(values), *parts)
 
 
-def _of_runs(label: str, benchmark: str, model: str, get: Callable[[Record], float | None]) -> Quantity:
+def _of_runs(
+    what: str, benchmark: str, model: str, get: Callable[[Record], float | None], *, share: bool = False
+) -> Quantity:
     def values(evidence: Evidence) -> Seeds:
         found = {run.seed: get(run) for run in evidence.runs(benchmark, model)}
         return {seed: value for seed, value in found.items() if value is not None}
 
-    return Quantity(label, values, frozenset({(benchmark, model)}))
+    label = f"{what}, {_named(model)} ({benchmarks.get(benchmark).title})"
+    return Quantity(label, values, frozenset({(benchmark, model)}), share)
+
+
+def _named(model: str) -> str:
+    """Return a model's name in a sentence."""
+    name = MODEL_LABELS[model]
+    return name if name.isupper() else name[0].lower() + name[1:]
 
 
 def accuracy(benchmark: str, model: str) -> Quantity:
     """Return the test accuracy after the last epoch, in [0, 1]."""
-    return _of_runs(f"accuracy of {model} on {benchmark}", benchmark, model, lambda r: float(r.final["last_accuracy"]))
+    return _of_runs("accuracy", benchmark, model, lambda r: float(r.final["last_accuracy"]), share=True)
 
 
 def train_loss(benchmark: str, model: str) -> Quantity:
     """Return the training loss of the last epoch."""
-    return _of_runs(f"loss of {model} on {benchmark}", benchmark, model, lambda r: float(r.history["train_loss"][-1]))
+    return _of_runs("training loss", benchmark, model, lambda r: float(r.history["train_loss"][-1]))
 
 
 def overfitting(benchmark: str, model: str) -> Quantity:
     """Return by how much the training accuracy of the last epoch is above the test accuracy."""
     return _of_runs(
-        f"overfitting of {model} on {benchmark}",
+        "training less test accuracy",
         benchmark,
         model,
         lambda r: float(r.history["train_accuracy"][-1] - r.history["test_accuracy"][-1]),
+        share=True,
     )
 
 
 def rate(benchmark: str, model: str, layer: str = "hidden1") -> Quantity:
     """Return a layer's spikes per neuron and step after the last epoch."""
-    return _of_runs(
-        f"spike rate of {model} on {benchmark}", benchmark, model, lambda r: r.final["spike_rate"].get(layer)
-    )
+    return _of_runs("spikes per neuron and step", benchmark, model, lambda r: r.final["spike_rate"].get(layer))
 
 
 def probed(model: str, probe: str, metric: str, keys: Iterable[str] | str, **parameters: Any) -> Quantity:
@@ -110,8 +131,10 @@ def probed(model: str, probe: str, metric: str, keys: Iterable[str] | str, **par
                 found[run.seed] = statistics.fmean(numbers[metric, key] for key in wanted)
         return found
 
-    label = f"{metric} of {model} ({probe}, {', '.join(wanted)})"
-    return Quantity(label, values, frozenset({("nmnist", model)}))
+    label = f"{probe}: {metric}, {_named(model)}"
+    if len(wanted) == 1:
+        label += f", {wanted[0]}"
+    return Quantity(label, values, frozenset({("nmnist", model)}), metric == "accuracy")
 
 
 def drop(model: str, dt: float, kept: str = "steps") -> Quantity:
@@ -122,11 +145,11 @@ def drop(model: str, dt: float, kept: str = "steps") -> Quantity:
         kept: what stays as trained, ``"steps"`` or ``"duration"``.
     """
     trained, other = (probed(model, "resolution", "accuracy", f"{kept}/binary/{ms:g}") for ms in (3.0, dt))
-    return combined(f"drop of {model} at {dt:g} ms", lambda a, b: a - b, trained, other)
+    return combined(f"accuracy lost at {dt:g} ms, {_named(model)}", lambda a, b: a - b, trained, other)
 
 
 def spread(benchmark: str, models: Sequence[str]) -> Quantity:
     """Return the mean distance of a benchmark's other models from its first, in accuracy."""
     base, *others = models
     distances = [abs(accuracy(benchmark, model) - accuracy(benchmark, base)) for model in others]
-    return mean(f"influence of the parts on {benchmark}", distances)
+    return mean(f"influence ({benchmarks.get(benchmark).title})", distances)

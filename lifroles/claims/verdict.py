@@ -14,6 +14,10 @@ SEEDS = 3
 """Fewer seeds than this decide nothing."""
 
 
+Part = Literal["leakage", "reset", "recurrence", "all"]
+"""What a claim is about: one part of the neuron, or several."""
+
+
 class Verdict(enum.StrEnum):
     """What became of a claim, from worst to best."""
 
@@ -80,7 +84,7 @@ class Claim:
 
     name: str
     place: str
-    part: Literal["leakage", "reset", "recurrence", "all"]
+    part: Part
     statement: str
     tests: Sequence[Test]
     why: str = ""

@@ -201,3 +201,39 @@ def test_the_theme_can_be_switched(opened: Opened) -> None:
         themes.append(page.evaluate("document.documentElement.dataset.theme"))
     assert set(themes) == {"light", "dark"}
     assert faults == []
+
+
+def _shown(page: Page, box: str) -> int:
+    return page.locator(f"{box} article:visible").count()
+
+
+@pytest.mark.parametrize("opened", [("book/notebooks/6_conclusion", "light")], indirect=True)
+def test_the_ledger_of_claims_is_filtered_and_searched(opened: Opened) -> None:
+    page, faults = opened
+    every = _shown(page, ".lifroles-ledger")
+    page.get_by_label("Part").select_option("reset")
+    reset = _shown(page, ".lifroles-ledger")
+    assert 0 < reset < every
+    page.get_by_label("Verdict").select_option("reproduced")
+    assert _shown(page, ".lifroles-ledger") < reset
+    page.get_by_label("Verdict").select_option("")
+    page.locator(".lifroles-ledger").get_by_label("Search").fill("spike RATE xor")
+    assert _shown(page, ".lifroles-ledger") >= 1
+    assert (
+        page.locator(".lifroles-ledger output").inner_text() == f"{_shown(page, '.lifroles-ledger')} of {every} claims"
+    )
+    assert not faults
+
+
+@pytest.mark.parametrize("opened", [("book/notebooks/5_suggestions", "phone")], indirect=True)
+def test_the_advisor_shows_what_a_task_needs(opened: Opened) -> None:
+    page, faults = opened
+    every = _shown(page, ".lifroles-advisor")
+    page.get_by_label("few spikes").check()
+    assert _shown(page, ".lifroles-advisor") == 1
+    page.get_by_label("noisy input").check()
+    assert _shown(page, ".lifroles-advisor") == 2
+    page.get_by_label("few spikes").uncheck()
+    page.get_by_label("noisy input").uncheck()
+    assert _shown(page, ".lifroles-advisor") == every
+    assert not faults

@@ -1,0 +1,60 @@
+"""The numbers that claims are about, read from a store of runs and the probes beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lifroles import paths, probes
+from lifroles.probes.record import ProbeRecord, ProbeSpec, find
+from lifroles.spec import RunSpec
+from lifroles.store import Record, Store
+from lifroles.study import SCALES, Profile
+
+
+class Archive:
+    """The runs of one profile of the study (see :data:`lifroles.study.SCALES`), one a model and seed.
+
+    A run at any other scale is no evidence, so that what a claim compares was trained alike.
+
+    Arguments:
+        profile: whose scale the runs have.
+        store: where to look; the profile's own where not given: ``archive`` reads the committed records.
+    """
+
+    def __init__(self, profile: Profile = "archive", store: Store | None = None) -> None:
+        self.profile: Profile = profile
+        if store is None:
+            store = Store(paths.results_dir() if profile == "archive" else paths.runs_dir())
+        self._completed = store.find(status="completed")
+        self._runs: dict[tuple[str, str], list[Record]] = {}
+
+    def runs(self, benchmark: str, model: str) -> Sequence[Record]:
+        """Return the completed runs of a model on a benchmark at the profile's scale, by seed."""
+        key = (benchmark, model)
+        if key not in self._runs:
+            scale = SCALES[self.profile][benchmark]
+            known = [r for r in self._completed if r.spec.benchmark == benchmark and r.variant_name == model]
+            wanted = {
+                seed: RunSpec.of(benchmark, model, seed, scale.source, **scale.changes).digest
+                for seed in {r.seed for r in known}
+            }
+            found = [record for record in known if record.spec.digest == wanted[record.seed]]
+            self._runs[key] = sorted(found, key=lambda record: record.seed)
+        return self._runs[key]
+
+    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
+        """Return what a probe with these parameters found, by metric and key; empty where it was not asked.
+
+        The probe's own values count for the parameters that are not given; where it was not asked with them, the
+        first record (by name) that has the given ones is taken.
+        """
+        record = self.probe(run, probe, parameters)
+        return record.numbers if record else {}
+
+    def probe(self, run: Record, name: str, parameters: Mapping[str, Any]) -> ProbeRecord | None:
+        """Return the record behind :meth:`numbers`, or ``None``."""
+        found = find(run, name, parameters)
+        probe = probes.get(name)
+        own = ProbeSpec.of(probe, run.spec, **parameters).digest if probe.covers(run.spec) else None
+        return next((one for one in found if one.spec.digest == own), found[0] if found else None)

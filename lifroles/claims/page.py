@@ -1,0 +1,198 @@
+"""What became of the paper's claims, as the book shows it: the tally, the ledger, and the claims of one section."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from types import MappingProxyType
+from typing import get_args
+
+from IPython.display import Markdown
+
+from lifroles import benchmarks
+from lifroles.claims.archive import Archive
+from lifroles.claims.ledger import CLAIMS
+from lifroles.claims.quantities import MINUS
+from lifroles.claims.roles import CHANGES, TITLES, measures
+from lifroles.claims.verdict import SEEDS, Claim, Decision, Outcome, Part, Test, Verdict, decide
+from lifroles.figures import Display, command, show
+from lifroles.figures import roles as figures
+from lifroles.parameters import NotebookParameters, Profile
+from lifroles.prose import NBSP, counted, listed, signed_points
+from lifroles.study import SCALES
+from lifroles.tables import Table
+
+PAGE = "6_conclusion"
+"""The page that holds the ledger; other pages link to its claims."""
+
+ORDER = (Verdict.REPRODUCED, Verdict.DIRECTION, Verdict.NOT_REPRODUCED, Verdict.NOT_TESTABLE)
+"""From best to worst, as they are shown."""
+
+_PARTS: Mapping[Part, str] = MappingProxyType(
+    {"leakage": "Leakage", "reset": "Reset", "recurrence": "Recurrence", "all": "Several parts"}
+)
+
+
+def outcomes(profile: Profile = "archive", claims: Iterable[Claim] = CLAIMS) -> list[Outcome]:
+    """Return what becomes of the claims, by the runs of a profile."""
+    archive = Archive(profile)
+    return [decide(claim, archive) for claim in claims]
+
+
+def tally(found: Sequence[Outcome]) -> Table:
+    """Return how many claims have which verdict, by the part of the neuron they are about."""
+    counts = Counter((outcome.claim.part, outcome.verdict) for outcome in found)
+    rows = [
+        (name, *(str(counts[part, verdict]) for verdict in ORDER), str(sum(counts[part, v] for v in ORDER)))
+        for part, name in _PARTS.items()
+    ]
+    sums = [sum(counts[part, verdict] for part in _PARTS) for verdict in ORDER]
+    rows.append(("All", *map(str, sums), str(sum(sums))))
+    return Table("What became of the paper's claims", ("About", *(v.capitalize() for v in ORDER), "Claims"), rows)
+
+
+def tally_in_words(found: Sequence[Outcome]) -> str:
+    """Return the tally in a sentence or two."""
+    counts = Counter(outcome.verdict for outcome in found)
+    tested = sum(counts[verdict] for verdict in ORDER[:3])
+    said = f"Of {len(found)} claims {tested} can be tested on the runs that there are: "
+    said += listed(f"{counts[verdict]} {_as_said(verdict)}" for verdict in ORDER[:3])
+    rest = counts[Verdict.NOT_TESTABLE]
+    if rest:
+        said += f". For {counted(rest, 'claim')} there are no runs, or fewer than {SEEDS} seeds"
+    return f"{said}."
+
+
+def _as_said(verdict: Verdict) -> str:
+    return "in direction only" if verdict is Verdict.DIRECTION else str(verdict)
+
+
+def conclusion(found: Sequence[Outcome]) -> Markdown:
+    """Return the tally in words, and which claims of each part hold and which do not."""
+    lines = [tally_in_words(found)]
+    for part, name in _PARTS.items():
+        said = []
+        for verdict in ORDER[:3]:
+            statements = [
+                f"[{one.claim.statement.rstrip('.')}](#claim-{one.claim.name})"
+                for one in found
+                if one.claim.part == part and one.verdict is verdict
+            ]
+            if statements:
+                said.append(f"  - *{verdict}*: {'; '.join(statements)}.")
+        lines.append("\n".join([f"- **{name}**" + ("" if said else ": nothing tested yet."), *said]))
+    return Markdown("\n\n".join([lines[0], "\n".join(lines[1:])]))
+
+
+def roles(parameters: NotebookParameters) -> Display:
+    """Return the map of roles, with the runs behind it."""
+    archive = Archive(parameters.profile)
+    found = measures(archive)
+    records = [
+        record for name in TITLES for variant in ("baseline", *CHANGES) for record in archive.runs(name, variant)
+    ]
+    seen = sum(bool(measure.effects) for measure in found)
+    caption = (
+        f"What each part changes, for {seen} of {len(found)} measures; the others were not run. Accuracies, also those "
+        "kept at another step length than the trained 3 ms, are differences to the baseline in points; spike rates of "
+        "the hidden layer and flips of input entries are relative to it. Data: "
+        + listed(f"{benchmarks.get(name).title} ({SCALES[parameters.profile][name].source})" for name in TITLES)
+        + "."
+    )
+    return show(figures.roles(found), caption, command=command("5_suggestions", parameters), records=records)
+
+
+def section(found: Sequence[Outcome], *numbers: str) -> Markdown:
+    """Return the claims of some sections of the paper, each with its verdict and a link into the ledger.
+
+    Arguments:
+        found: the outcomes, of which only those made in these places are shown.
+        numbers: beginnings of a claim's place, such as ``"section 4.2"`` or ``"Table 7"``.
+    """
+    chosen = [one for one in found if any(number in one.claim.place for number in numbers)]
+    lines = [f"- {one.claim.statement} **[{one.verdict}]({PAGE}.ipynb#claim-{one.claim.name})**" for one in chosen]
+    return Markdown("\n".join(lines))
+
+
+def measured(decision: Decision) -> str:
+    """Return a decision's mean with its interval, or why there is none."""
+    interval = decision.interval
+    if interval is None:
+        return "no runs"
+    show, unit = _unit(decision.test)
+    n = f"n{NBSP}={NBSP}{interval.n}"
+    if interval.low is None or interval.high is None:
+        return f"{show(interval.mean)}{unit}, {n}"
+    return f"{show(interval.mean)}{unit} ({show(interval.low)} to {show(interval.high)}), {n}"
+
+
+def needed(test: Test) -> str:
+    """Return what has to hold."""
+    show, unit = _unit(test)
+    if test.relation == "within":
+        return f"within ±{show(test.limit).lstrip('+')}{unit}"
+    return f"above {show(test.limit)}{unit}" if test.relation == "above" else f"below {show(test.limit)}{unit}"
+
+
+def _unit(test: Test) -> tuple[Callable[[float], str], str]:
+    """Return how a test's numbers are written: an accuracy in per cent, a difference of two in points."""
+    if not test.quantity.share:
+        return lambda value: f"{value:+.3g}".replace("-", MINUS), ""
+    if MINUS in test.quantity.label:
+        return lambda value: signed_points(value, 2) if value else "0", f"{NBSP}points"
+    return lambda value: f"{100 * value:.2f}", f"{NBSP}%"
+
+
+def sources(claim: Claim) -> str:
+    """Return which data the runs behind a claim have, by benchmark."""
+    names = sorted({benchmark for test in claim.tests for benchmark, _ in test.quantity.sources}, key=_ORDER.index)
+    return listed(f"{benchmarks.get(name).title} ({SCALES['archive'][name].source})" for name in names)
+
+
+_ORDER = tuple(SCALES["archive"])
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Every claim with its verdict and the tests behind it; it shows itself in a notebook, to filter and to search."""
+
+    found: Sequence[Outcome]
+
+    def _repr_html_(self) -> str:
+        return (
+            '<div class="lifroles lifroles-ledger">'
+            f'<form class="lifroles-filter" hidden>{_select("verdict", ORDER)}{_select("part", get_args(Part))}'
+            '<label>Search <input type="search" name="words"></label>'
+            f'<output aria-live="polite">{counted(len(self.found), "claim")}</output></form>'
+            + "".join(map(_article, self.found))
+            + "</div>"
+        )
+
+    def __repr__(self) -> str:
+        return "\n".join(f"{one.claim.name}\t{one.verdict}" for one in self.found)
+
+
+def _select(name: str, values: Sequence[str]) -> str:
+    options = "".join(f'<option value="{escape(value)}">{escape(value)}</option>' for value in values)
+    return f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>{options}</select></label>'
+
+
+def badge(verdict: Verdict) -> str:
+    """Return a verdict as it is marked in the ledger."""
+    return f'<strong class="lifroles-verdict" data-verdict="{verdict.name.lower()}">{escape(verdict)}</strong>'
+
+
+def _article(outcome: Outcome) -> str:
+    claim = outcome.claim
+    rows = [(one.test.quantity.label, needed(one.test), measured(one), str(one.verdict)) for one in outcome.decisions]
+    table = Table(f"Tests of {claim.name}", ("Quantity", "Needed", "Measured", "Verdict"), rows)
+    why = f"<p>{escape(claim.why)}</p>" if claim.why else ""
+    return (
+        f'<article id="claim-{claim.name}" data-verdict="{escape(outcome.verdict)}" data-part="{claim.part}">'
+        f"<p>{badge(outcome.verdict)} {escape(claim.statement)} "
+        f"<small>{escape(claim.place)}; {escape(claim.part)}; data: {escape(sources(claim))}</small></p>"
+        f"<details><summary>{counted(len(rows), 'test')} of {escape(claim.name)}</summary>{why}"
+        f"{table._repr_html_()}</details></article>"
+    )
