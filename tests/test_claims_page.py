@@ -45,6 +45,7 @@ def test_only_completed_runs_of_the_profiles_scale_and_source_are_evidence(store
 
 def test_a_probe_with_its_own_values_comes_before_one_that_was_asked_otherwise(store):
     (run, *_) = Archive(store=store).runs("nmnist", "baseline")
+    assert run.path is not None
     for value, changes in ((0.1, {"dts": [3.0]}), (0.2, {}), (0.3, {"dts": [10.0], "source": "subset"})):
         write(run.path, ProbeSpec.of(RESOLUTION, run.spec, **changes), Findings({("accuracy", "a"): value}), {})
     archive = Archive(store=store)
@@ -64,8 +65,8 @@ def test_the_tally_adds_up_and_is_said(store, monkeypatch):
     said = page.tally_in_words(found)
     assert f"{counts[Verdict.REPRODUCED]} reproduced" in said
     assert f"For {counts[Verdict.NOT_TESTABLE]} claims there are no runs" in said
-    assert "](#claim-mnist-recurrence)" in page.conclusion(found).data
-    (line,) = [row for row in page.section(found, "Fig. 4").data.splitlines() if row]
+    assert "](#claim-mnist-recurrence)" in str(page.conclusion(found).data)
+    (line,) = [row for row in str(page.section(found, "Fig. 4").data).splitlines() if row]
     assert line.endswith("**[not reproduced](6_conclusion.ipynb#claim-reset-rate)**")
 
 
