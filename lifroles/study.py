@@ -184,7 +184,7 @@ class Target:
             for asked in self.asked:
                 probe = probes.get(asked.probe)
                 if probe.covers(spec):
-                    changes = {**asked.changes, **(TOY[asked.probe] if profile == "smoke" else {})}
+                    changes = {**asked.changes, **(TOY.get(asked.probe, {}) if profile == "smoke" else {})}
                     question = Question(spec, ProbeSpec.of(probe, spec, **changes), changes)
                     found[question.path] = question
         return list(found.values())
@@ -197,7 +197,7 @@ TOY: Mapping[str, Mapping[str, Any]] = frozen(
     features=frozen(each=10, seeds=[0, 1], moved=[10.0]),
     attack=frozen(each=1, cap=5),
 )
-"""What each probe changes in its own parameters at toy scale."""
+"""What a probe changes in its own parameters at toy scale."""
 
 _TABLE6 = tuple(
     Trained(name, tuple(v for v in TABLE6_VARIANTS if paper.TABLE6[v][name] is not None))
@@ -220,7 +220,11 @@ _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
         "N-MNIST at other step lengths, of spiking and other recurrent networks", (_TABLE7,), (Asked("resolution"),)
     ),
     fig3=Target("training curves of five variants on SHD", (Trained("shd", TABLE6_VARIANTS),)),
-    fig4=Target("spike rates on N-MNIST with and without reset", (Trained("nmnist", ("baseline", "no_reset")),)),
+    fig4=Target(
+        "spike rates on N-MNIST with and without reset",
+        (Trained("nmnist", ("baseline", "no_reset")),),
+        (Asked("rates"),),
+    ),
     fig6=Target(
         "loss landscapes on N-MNIST",
         (Trained("nmnist", ("baseline", "no_leakage_recurrent", "lstm")),),

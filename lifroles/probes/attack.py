@@ -44,7 +44,7 @@ class AttackParameters(ProbeParameters):
     each: int = Field(
         30,
         description="recordings of every class, where samples does not say: enough that about 20 of a class are left "
-        "which all compared networks get right",
+        "which all compared networks get right; fewer where the network gets fewer right",
         ge=1,
     )
     seed: int = Field(0, description="of the attack's random numbers", ge=0)
@@ -85,16 +85,21 @@ def common(networks: Sequence[nn.Module], part: Part, each: int, among: int = 20
     Raises:
         LifrolesError: a class has fewer among them.
     """
-    positions = samples.first(part, among)
-    good = np.all([right(network, part, positions) for network in networks], axis=0)
-    labels = part.labels[positions]
-    chosen = [positions[good & (labels == c)][:each] for c in range(10)]
+    chosen = _first_right(networks, part, each, among)
     if min(map(len, chosen)) < each:
         raise LifrolesError(
             f"All {len(networks)} networks are right on {min(map(len, chosen))} recordings of a class among the first "
             f"{among}, not on {each}: ask for fewer, or leave out the least accurate network."
         )
     return tuple(sorted(int(i) for i in np.concatenate(chosen)))
+
+
+def _first_right(networks: Sequence[nn.Module], part: Part, each: int, among: int = 2000) -> list[Array]:
+    """Return for each class the first ``each`` positions that all networks get right, or those that there are."""
+    positions = samples.first(part, among)
+    good = np.all([right(network, part, positions) for network in networks], axis=0)
+    labels = part.labels[positions]
+    return [positions[good & (labels == c)][:each] for c in range(10)]
 
 
 def dense(inputs: Any) -> Tensor:
@@ -140,14 +145,17 @@ def measure(spec: RunSpec, network: Network, p: AttackParameters) -> Findings:
     ``fraction`` (of entries changed, the mean squared change), ``flips``, ``l2``, ``insertions``, ``deletions``, all
     with key ``all``; ``flips`` with keys ``t=1``, ... are a step's. Arrays: ``samples``, ``labels``, ``success``,
     ``flips``, ``insertions``, ``iterations`` and ``vanished`` ``[S]``, and ``steps``, the flips by step ``[S, T]``.
+    Of a network that gets nothing right, ``samples`` is 0, and that is all.
 
     Raises:
-        LifrolesError: the network is wrong on some recording that was given, or on too many to choose from.
+        LifrolesError: the network is wrong on some recording that was given.
     """
     part = samples.part(spec, "Test")
     before = network_hash(network)
     if p.samples is None:
-        chosen = np.array(common([network], part, p.each))
+        chosen = np.sort(np.concatenate(_first_right([network], part, p.each)))
+        if not len(chosen):
+            return Findings({("samples", "all"): 0.0})
     else:
         chosen = np.array(p.samples)
         if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(part.samples):
