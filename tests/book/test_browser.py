@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
 
 from lifroles import book
+from lifroles.backends import reference
 from lifroles.gate import Layout, toc_pages
 from lifroles.parameters import SCHEMAS
 from lifroles.paths import project_root
+from lifroles.variant import Reset
 
 FLAGS = (
     "--no-sandbox",
@@ -236,4 +239,46 @@ def test_the_advisor_shows_what_a_task_needs(opened: Opened) -> None:
     page.get_by_label("few spikes").uncheck()
     page.get_by_label("noisy input").uncheck()
     assert _shown(page, ".lifroles-advisor") == every
+    assert not faults
+
+
+@pytest.mark.parametrize("opened", [("book/playground", "light")], indirect=True)
+@pytest.mark.parametrize("reset", ["hard", "soft", "none"])
+def test_the_playground_computes_what_the_package_computes(opened: Opened, reset: Reset) -> None:
+    page, _ = opened
+    rng = np.random.default_rng(0)
+    for k_tau, u_th, v in [(0.8, 1.0, 0.0), (1.0, 0.3, 0.0), (0.0, 0.5, 0.0), (0.9, 0.7, 0.4), (0.5, 0.7, -1.1)]:
+        x = rng.uniform(-0.5, 1.0, 80)
+        shown = page.evaluate(
+            "([x, neuron]) => simulate(x, neuron)", [x.tolist(), dict(k_tau=k_tau, u_th=u_th, reset=reset, v=v)]
+        )
+        zero = torch.zeros(1, 1, dtype=torch.float64)
+        o, u, _, _ = reference.run(
+            torch.tensor(x)[:, None, None], zero, zero, k_tau=k_tau, reset=reset, u_th=u_th, keep_u=True,
+            fire=lambda d: (d >= 0).double(), recurrent_weight=torch.full_like(zero, v) if v else None,
+        )  # fmt: skip
+        assert u is not None
+        assert shown["u"] == u.flatten().tolist()
+        assert shown["o"] == o.flatten().tolist()
+        assert 0 < sum(shown["o"]) < 80
+
+
+@pytest.mark.parametrize("opened", [("book/playground", "dark")], indirect=True)
+def test_the_playground_follows_its_sliders(opened: Opened) -> None:
+    page, faults = opened
+    captions = page.locator(".lifroles-traces figcaption")
+    assert captions.count() == 5
+    before = captions.all_inner_texts()
+    page.get_by_label("leakage coefficient").fill("0")
+    said = dict(text.split(": ") for text in captions.all_inner_texts())
+    assert said["Baseline"] == said["Complete leakage"] == said["Without reset"]
+    page.get_by_label("threshold", exact=False).first.fill("0.1")
+    page.locator("select[name=pattern]").select_option("constant")
+    said = dict(text.split(": ") for text in captions.all_inner_texts())
+    assert said["Baseline"] == "60 spikes in 60 steps"
+    page.get_by_role("button", name="Start again").click()
+    page.wait_for_function(
+        "(text) => document.querySelector('.lifroles-traces figcaption').textContent === text", arg=before[0]
+    )
+    assert captions.all_inner_texts() == before
     assert not faults
