@@ -54,7 +54,7 @@ Source = Literal[
 ]
 SOURCE_NAMES: tuple[Source, ...] = get_args(Source)
 TABLE7_MODELS = (*PAPER_VARIANTS, "lstm", "gru", "rnn")
-ATTACKS = ("liang", "gradient", "chance")
+ATTACKS = ("liang", "gradient", "smooth", "chance")
 
 T = TypeVar("T")
 
@@ -306,6 +306,10 @@ class SpeedParameters(NotebookParameters):
     """Appendix 2: how fast the neuron is."""
 
 
+class GuideParameters(NotebookParameters):
+    """Every notebook's parameters, with examples."""
+
+
 Schemas = Mapping[str, type[NotebookParameters]]
 
 SCHEMAS: Schemas = MappingProxyType(
@@ -323,6 +327,7 @@ SCHEMAS: Schemas = MappingProxyType(
         "A_1_libraries": LibrariesParameters,
         "A_2_speed": SpeedParameters,
         "A_4_errata": ErrataParameters,
+        "run_it_yourself": GuideParameters,
     }
 )
 """The schema of every notebook, by the notebook's file name without its ending."""

@@ -1,6 +1,7 @@
 """CITATION.cff, checked as far as that goes without cffconvert, which `make citation` runs on its own."""
 
 import datetime
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -66,3 +67,23 @@ def test_the_paper_is_referenced_in_full(citation: dict[str, Any]) -> None:
     )
     assert paper["doi"] == "10.1088/2634-4386/ad6cef"
     assert paper["identifiers"][0]["value"] == "10.48550/arXiv.2403.16674"
+
+
+def test_the_deposit_and_the_citing_page_say_what_the_citation_says(citation: dict[str, Any]) -> None:
+    deposit = json.loads((ROOT / ".zenodo.json").read_text(encoding="utf-8"))
+    for here, there in (
+        ("title", "title"),
+        ("description", "abstract"),
+        ("version", "version"),
+        ("license", "license"),
+    ):
+        assert deposit[here] == citation[there]
+    assert deposit["keywords"] == citation["keywords"]
+    (reference,) = citation["references"]
+    related = {one["identifier"] for one in deposit["related_identifiers"]}
+    assert related == {reference["doi"], "arXiv:2403.16674"}
+    page = (ROOT / "book/cite.md").read_text(encoding="utf-8")
+    for said in (f"version = {{{citation['version']}}}", f"title   = {{{citation['title']}}}", reference["doi"]):
+        assert said in page
+    for author in AUTHORS:
+        assert author in page
