@@ -2,7 +2,7 @@
 
 The same runs one at a time, side by side with a thread each, and one at a time with all threads; then the same small
 runs through the workflow without and with SLURM, which needs a cluster (``tools/slurm-test-cluster.sh start 1``). The
-machine should do nothing else. Everything is trained into a temporary folder.
+machine should do nothing else, or nothing that comes first. Everything is trained into a temporary folder.
 """
 
 from __future__ import annotations
@@ -70,6 +70,14 @@ def through_snakemake(options: Sequence[str]) -> float:
         return time.monotonic() - start
 
 
+def priority() -> str:
+    """Return how this process's session ranks among others: Linux's words, such as ``"nice 0"``, empty elsewhere."""
+    try:
+        return " ".join(Path("/proc/self/autogroup").read_text().split()[1:])
+    except OSError:
+        return ""
+
+
 def slurm() -> dict[str, Any]:
     """Return the seconds of the same runs without and with SLURM, one at a time, and what it adds to each."""
     polling = ["--slurm-init-seconds-before-status-checks", "1", "--seconds-between-status-checks", "1"]
@@ -95,6 +103,7 @@ def main(values: Sequence[str] | None = None) -> int:
     cores = pool.cores()
     origin = provenance.describe(threads=cores, device="cpu", backend="auto")
     origin |= {"snakemake": version("snakemake"), "cores": cores, "load": round(os.getloadavg()[0], 1)}
+    origin["priority"] = priority()
     local = [
         side_by_side(workload, jobs, threads, arguments.runs)
         for workload in WORKLOADS
