@@ -7,19 +7,27 @@ from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles import paper
-from lifroles.generalisation import collect, page, words
+from lifroles.generalisation import collect, page, verdicts, words
+from lifroles.generalisation.study import OtherReading
 from lifroles.parameters import GeneralisationParameters
 from lifroles.probes import record
 from lifroles.probes.resolution import PROBE, key
 from lifroles.prose import NBSP
 from lifroles.store import Store, read
+from lifroles.study import SCALES
+
+SCALE = SCALES["archive"]["nmnist"]
 
 
-def asked(store, model, seed, accuracies):
-    """Write a run of N-MNIST whose resolution probe found these accuracies by step length, 15 steps kept."""
-    place = store.write(fake_record("nmnist", model, seed, "saccades", last=0.9))
+def asked(store, model, seed, accuracies, away=0.2):
+    """Write a run of N-MNIST whose resolution probe found these accuracies by step length, and less with 45 ms kept."""
+    place = store.write(fake_record("nmnist", model, seed, "saccades", last=0.9, **SCALE.changes))
     run = read(place)
-    numbers = {("accuracy", key("steps", "binary", dt)): value for dt, value in accuracies.items()}
+    numbers = {
+        ("accuracy", key(kept, "binary", dt)): value - shift
+        for kept, shift in (("steps", 0.0), ("duration", away))
+        for dt, value in accuracies.items()
+    }
     record.write(place, record.ProbeSpec.of(PROBE, run.spec), record.Findings(numbers), {})
 
 
@@ -43,7 +51,10 @@ def test_an_empty_archive_is_said_plainly_and_the_papers_numbers_stay(tmp_path):
     assert "trained: none yet" in words.scale_note(study)
     assert words.table7(study, "steps").rows[0][1] == f"not run · 90.82{NBSP}%"
     assert "neither reading can be compared" in words.readings(study)
-    assert words.verdicts(study).count("not yet tested") == 6
+    summary, table = page.claims(study)
+    assert summary.data.count("cannot be tested") == 2
+    assert {row[2] for row in table.rows} == {"not tested: runs are missing"}
+    assert not any(table.notes)
     for part in (page.propagation(study), *page.landscapes(study), *page.features(study)):
         assert isinstance(part, Markdown)
         assert "not measured" in str(part.data)
@@ -64,13 +75,52 @@ def test_changes_are_paired_by_seed(study):
     assert study.row("lstm").change(10).mean == pytest.approx(-0.88)
 
 
-def test_the_claims_compare_what_was_measured(study):
-    lines = words.verdicts(study).splitlines()
-    assert "**held** (0.79 against 0.2," in lines[0]
-    assert "not yet tested" in lines[1]
+def claim(name):
+    return next(one for one in verdicts.of_section("section 4.2", "Table 7") if one.name == name)
+
+
+def outcome(evidence, name="recurrence-generalises-worse"):
+    return verdicts.outcomes([claim(name)], evidence)[0]
+
+
+def test_a_claim_is_undecided_until_there_are_three_seeds_and_says_which_way_it_goes(tmp_path):
+    store = Store(tmp_path)
+    for seed in range(3):
+        asked(store, "baseline", seed, {1: 0.8, 3: 0.9, 10: 0.85})
+        asked(store, "recurrent", seed, {1: 0.5 + seed / 100, 3: 0.9, 10: 0.4 + seed / 100})
+        study = collect(GeneralisationParameters(), store=store)
+        found = verdicts.word(outcome(study))
+        assert found == (f"holds so far, undecided with {seed + 1} seed{'s' * seed}" if seed < 2 else "held")
+    (row,), (note,) = (lambda t: (t.rows, t.notes))(verdicts.table({"a": [outcome(study)], "b": [outcome(study)]}))
+    assert row[2:] == ("held", "held")
+    assert "accuracy lost at 1 ms, with recurrence" in note
+
+
+def test_both_readings_of_table_7_are_judged(tmp_path):
+    store = Store(tmp_path)
+    for seed in range(3):
+        asked(store, "baseline", seed, {1: 0.8, 3: 0.9, 10: 0.85}, away=0.1)
+        asked(store, "recurrent", seed, {1: 0.5, 3: 0.9, 10: 0.4}, away=-0.4 if seed else -0.41)
+    study = collect(GeneralisationParameters(), store=store)
+    assert study.row("recurrent").accuracies(10, "duration")[1] == pytest.approx(0.8)
+    numbers = OtherReading(study).numbers(study.row("recurrent").records[1], "resolution", {"source": None})
+    assert numbers["accuracy", "steps/binary/10"] == pytest.approx(0.8)
+
+
+def test_runs_of_another_scale_are_not_shown(tmp_path):
+    store = Store(tmp_path)
+    store.write(fake_record("nmnist", "baseline", 0, "saccades", last=0.9))
+    store.write(fake_record("nmnist", "baseline", 1, "saccades", last=0.9, epochs=2))
+    assert not collect(GeneralisationParameters(), store=store).records
+    asked(store, "baseline", 1, {3: 0.9})
+    study = collect(GeneralisationParameters(), store=store)
+    assert [record.seed for record in study.records] == [1]
+    assert "epochs 30 instead of 100" in words.scale_note(study)
 
 
 def test_the_figure_draws_what_there_is(study):
     fig: Any = page.results(study)[0]
-    assert "baseline loses 21.0 points and lstm 88.0 points" in fig.caption
+    assert "baseline loses 21.0 points at its worst step length and LSTM 88.0 points" in fig.caption
+    assert study.reading == "steps"
+    assert "triangles, pale: with 45 ms kept" in fig.caption
     assert "papermill notebooks/4_2_generalisation.ipynb" in fig.html

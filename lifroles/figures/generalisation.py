@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from lifroles import paper
 from lifroles.figures.style import CHANCE, INK, REPORTED, colour, figure, short, style
-from lifroles.generalisation.study import LABELS, Row, Study
+from lifroles.generalisation.networks import LABELS
+from lifroles.generalisation.study import Row, Study
 
 CELLS: Mapping[str, tuple[str, Any]] = {
     "lstm": ("LSTM", "-"),
@@ -30,7 +31,8 @@ def name(model: str) -> str:
     return CELLS[model][0] if model in CELLS else short(model).replace("\n", " ")
 
 
-def _line(model: str) -> dict[str, Any]:
+def line(model: str) -> dict[str, Any]:
+    """Return how a model's curves are drawn: cells without spikes in ink, with their own dashes."""
     return {"color": INK if model in CELLS else colour(model), "linestyle": CELLS[model][1] if model in CELLS else "-"}
 
 
@@ -45,7 +47,7 @@ def recording(frames: Mapping[int, np.ndarray]) -> Figure:
         for i, step in enumerate(steps):
             for j, (dt, x) in enumerate(frames.items()):
                 ax = axes[i * len(frames) + j]
-                on, off = x[step]
+                off, on = x[step]
                 both = np.zeros((*on.shape, 4))
                 both[..., :3] = np.where((on >= off)[..., None], (0.84, 0.37, 0.0), (0.0, 0.45, 0.70))
                 both[..., 3] = np.sqrt(np.minimum((on + off) / top, 1))
@@ -78,15 +80,16 @@ def table7(study: Study) -> Figure:
         )
         x = np.arange(len(paper.TABLE7_DTS))
         for ax, row in zip(axes, rows, strict=False):
-            look = _line(row.model)
-            for kept, alpha in (("steps", 1.0), ("duration", 0.45)):
+            look = line(row.model)
+            for kept in ("steps", "duration"):
+                alpha = 1.0 if kept == study.reading else 0.45
                 means = [row.accuracy(dt, kept) for dt in paper.TABLE7_DTS]
                 seen = [(i, m) for i, m in zip(x, means, strict=True) if m is not None]
                 if seen:
                     ax.plot([i for i, _ in seen], [m.mean for _, m in seen], color=look["color"], alpha=alpha)
                 for i, dt in enumerate(paper.TABLE7_DTS):
                     values = list(row.accuracies(dt, kept).values())
-                    mark = "o" if kept == "steps" else "^"
+                    mark = "o" if kept == study.reading else "^"
                     ax.scatter(
                         [i] * len(values), values, color=look["color"], s=16, alpha=alpha, marker=mark, linewidths=0
                     )
@@ -125,7 +128,7 @@ def propagation(study: Study) -> Figure:
                 unit = values[-1] if metric == "gradient" else values[0]
                 if unit > 0:
                     label = name(row.model) if metric == "reach" else None
-                    ax.semilogy(list(curve), np.maximum(values / unit, 1e-8), **_line(row.model), label=label)
+                    ax.semilogy(list(curve), np.maximum(values / unit, 1e-8), **line(row.model), label=label)
             ax.set_xlabel(across)
             ax.set_ylabel(up)
             ax.axhline(1, color=INK, linewidth=0.6, alpha=0.3)
@@ -181,7 +184,7 @@ def rises(study: Study, radii: Sequence[float]) -> Figure:
         for ax, radius in zip(axes, radii, strict=True):
             for y, row in enumerate(rows):
                 values = row.rises(radius)
-                ax.scatter(values, [y] * len(values), s=26, color=_line(row.model)["color"], linewidths=0, alpha=0.85)
+                ax.scatter(values, [y] * len(values), s=26, color=line(row.model)["color"], linewidths=0, alpha=0.85)
             ax.set_ylim(len(rows) - 0.5, -0.5)
             ax.set_yticks(range(len(rows)), [name(row.model) for row in rows])
             ax.set_xlim(left=min(0, ax.get_xlim()[0]))

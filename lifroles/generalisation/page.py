@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from lifroles.benchmarks.nmnist import NmnistProtocol
 from lifroles.figures import Display, command, show
 from lifroles.figures import generalisation as figures
-from lifroles.generalisation import words
-from lifroles.generalisation.study import Study, frames
+from lifroles.generalisation import verdicts, words
+from lifroles.generalisation.study import OtherReading, Study, frames
 from lifroles.probes.landscape import RADII
 from lifroles.tables import Table, protocol_table
 
@@ -89,9 +89,15 @@ def features(study: Study) -> list[object]:
     return [_shown(study, fig, words.features_caption(study), "features"), words.features_table(study)]
 
 
-def verdicts(study: Study) -> Markdown:
-    """Return what becomes of the paper's claims."""
-    return Markdown(words.verdicts(study))
+def claims(study: Study) -> list[object]:
+    """Return what becomes of the paper's claims, under both readings of Table 7."""
+    chosen = verdicts.of_section("section 4.2", "Table 7")
+    found = {
+        "15 steps kept": verdicts.outcomes(chosen, study),
+        "45 ms kept": verdicts.outcomes(chosen, OtherReading(study)),
+    }
+    said = [f"With {name}: {verdicts.summary(one)}" for name, one in found.items()]
+    return [Markdown("\n\n".join(said)), verdicts.table(found)]
 
 
 def protocol() -> Table:

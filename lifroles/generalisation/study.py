@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from lifroles import paper, probes, training
-from lifroles.baselines import BASELINE_LABELS, BASELINES
+from lifroles import paper
+from lifroles.baselines import BASELINES
 from lifroles.benchmarks.nmnist import SIDE
+from lifroles.generalisation import networks
+from lifroles.generalisation.networks import Networks, Questions, Say, Shown
 from lifroles.paper import Reported
 from lifroles.parameters import GeneralisationParameters
-from lifroles.paths import results_dir, runs_dir
 from lifroles.probes import samples
-from lifroles.probes.record import ProbeRecord, find
+from lifroles.probes.record import find
 from lifroles.probes.resolution import key
 from lifroles.spec import RunSpec
-from lifroles.statistics import Interval, mean_interval
+from lifroles.statistics import mean_interval
 from lifroles.store import Record, Store
-from lifroles.study import SCALES
-from lifroles.variant import VARIANT_LABELS
-
-Say = Callable[[str], None]
 
 TRAINED = 3
 """The step length in ms that every network of this section was trained with."""
@@ -32,34 +29,25 @@ TRAINED = 3
 REAL = "subset"
 """The recordings of the published set that are at hand."""
 
-SOURCES: Mapping[str, str] = MappingProxyType({"archive": "saccades", "smoke": "saccades-5k", "paper": "official"})
-"""The data source of each profile's runs."""
+ASKED: Questions = MappingProxyType(dict.fromkeys(("resolution", "gradients", "landscape", "features"), ({},)))
+"""What the page is made of."""
 
-TOY: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+TOY: Questions = MappingProxyType(
     {
-        "resolution": {"frames": ["binary"]},
-        "gradients": {"samples": 50},
-        "landscape": {"seeds": [0], "grid": 5, "angles": 4, "samples": 50},
-        "features": {"each": 10, "seeds": [0, 1], "moved": [10.0]},
+        "resolution": ({"frames": ["binary"]},),
+        "gradients": ({"samples": 50},),
+        "landscape": ({"seeds": [0], "grid": 5, "angles": 4, "samples": 50},),
+        "features": ({"each": 10, "seeds": [0, 1], "moved": [10.0]},),
     }
 )
-"""What the smoke profile changes in each probe."""
-
-LABELS: Mapping[str, str] = MappingProxyType({**VARIANT_LABELS, **BASELINE_LABELS})
+"""The same at toy scale."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """One model of Table 7: its runs by seed, and what the paper reports for it by step length."""
+class Row(Networks):
+    """One model of Table 7, and what the paper reports for it by step length."""
 
-    model: str
-    records: tuple[Record, ...]
     reported: Mapping[int, Reported]
-
-    def probes(self, name: str, **parameters: object) -> list[ProbeRecord]:
-        """Return one record of a probe a run, for the runs that have one with these parameters."""
-        found = (find(record, name, parameters) for record in self.records)
-        return [some[0] for some in found if some]
 
     def accuracies(
         self, dt: int, kept: str = "steps", frames: str = "binary", source: str | None = None
@@ -104,22 +92,26 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(Shown):
     """Everything section 4.2 shows. ``controls`` are the cells without spikes, read as a mean over time."""
 
     parameters: GeneralisationParameters
-    source: str
     rows: tuple[Row, ...]
     controls: tuple[Row, ...]
 
     @property
-    def records(self) -> list[Record]:
-        """The runs of the rows of Table 7."""
-        return [record for row in self.rows for record in row.records]
+    def models(self) -> Sequence[Networks]:
+        return self.rows
 
     def row(self, model: str) -> Row | None:
         """Return the row of a model, if it is shown."""
         return next((row for row in self.rows if row.model == model), None)
+
+    @property
+    def reading(self) -> str:
+        """What stays as trained in the reading of Table 7 that lies nearer to the paper: ``duration`` or ``steps``."""
+        gaps = {kept: gap[0] for kept in ("steps", "duration") if (gap := self.distance(kept)) is not None}
+        return min(gaps, key=gaps.__getitem__, default="steps")
 
     def distance(self, kept: str) -> tuple[float, int] | None:
         """Return how far the accuracies lie from the paper's, mean absolute difference, and of how many cells.
@@ -135,58 +127,37 @@ class Study:
         return (float(np.mean(gaps)), len(gaps)) if gaps else None
 
 
-def interval(values: Sequence[float]) -> Interval | None:
-    """Return a mean with its interval, or ``None`` for no values."""
-    return mean_interval(values) if values else None
+@dataclass(frozen=True)
+class OtherReading:
+    """The evidence of a study where the claims' reading of Table 7, 15 steps kept, gives way to the other, 45 ms."""
+
+    study: Study
+
+    def runs(self, benchmark: str, model: str) -> Sequence[Record]:
+        """Return the runs of a model."""
+        return self.study.runs(benchmark, model)
+
+    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
+        """Return what a probe of a run found, the numbers of 45 ms under the names of 15 steps."""
+        found = self.study.numbers(run, probe, parameters)
+        if probe != "resolution":
+            return found
+        return {
+            (metric, "steps/" + name.removeprefix("duration/")): value
+            for (metric, name), value in found.items()
+            if name.startswith("duration/")
+        }
 
 
 def collect(p: GeneralisationParameters, say: Say = print, store: Store | None = None) -> Study:
-    """Return the runs that the page shows, with the answers beside them.
-
-    The archive is only read, and what it lacks is a gap of the page. The other profiles train what their store has
-    not, and ask each run every question.
-
-    Arguments:
-        p: the page's parameters.
-        say: told what is being trained and asked, line by line.
-        store: where to look, and to write to, in place of the profile's own.
-
-    Raises:
-        StoreError: a run or an answer is damaged.
-        DataError: data to train on are missing.
-    """
-    source = SOURCES[p.profile]
-    if p.profile == "archive":
-        known = [r for r in (store or Store(results_dir())).find(benchmark="nmnist", source=source, status="completed")]
-        known = [r for r in known if not r.spec.changes() and (p.seeds is None or r.seed in p.seeds)]
-    else:
-        known = _asked(p, source, store or Store(runs_dir()), say)
+    """Return the runs that the page shows, with the answers beside them (see :func:`.networks.collect`)."""
+    known = networks.collect(p, TOY if p.profile == "smoke" else ASKED, say, store)
 
     def row(model: str) -> Row:
-        runs = sorted((r for r in known if r.variant_name == model), key=lambda r: r.seed)
-        return Row(model, tuple(runs), paper.TABLE7.get(model, MappingProxyType({})))
+        return Row(model, networks.of_model(known, model), paper.TABLE7.get(model, MappingProxyType({})))
 
     controls = tuple(row(name) for name in BASELINES if name.endswith("_mean") and name[: -len("_mean")] in p.models)
-    return Study(p, source, tuple(row(model) for model in p.models), controls)
-
-
-def _asked(p: GeneralisationParameters, source: str, store: Store, say: Say) -> list[Record]:
-    """Train every model with every seed, and ask each run every question."""
-    smoke = p.profile == "smoke"
-    scale = SCALES["smoke" if smoke else "paper"]["nmnist"]
-    done = []
-    for seed in range(scale.seeds) if p.seeds is None else p.seeds:
-        for model in p.models:
-            spec = RunSpec.of("nmnist", model, seed, source, **scale.changes)
-            say(f"{model} seed {seed}: {'in the store' if store.get(spec, weights=True) else 'training'}")
-            record = training.run(spec, store, weights=True)
-            if record.status != "completed":
-                say(f"  failed: {record.reason}")
-                continue
-            done.append(record)
-            for name in ("resolution", "gradients", "landscape", "features"):
-                probes.ask(probes.get(name), record, **(TOY[name] if smoke else {}))
-    return done
+    return Study(p, tuple(row(model) for model in p.models), controls)
 
 
 def frames(p: GeneralisationParameters) -> dict[int, np.ndarray]:

@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from lifroles import paper, prose
-from lifroles.generalisation.study import LABELS, REAL, TRAINED, Row, Study, interval
+from lifroles.generalisation import networks
+from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, interval, named
+from lifroles.generalisation.study import REAL, TRAINED, Row, Study
 from lifroles.tables import Table
 
-NOT_RUN = "not run"
-NOT_ASKED = "not measured"
-READINGS = {"steps": "15 steps, whatever they cover", "duration": "45 ms, in as many steps as fit"}
+READINGS = {"steps": "15 steps kept, whatever they cover", "duration": "45 ms kept, in as many steps as fit"}
 OTHERS = tuple(dt for dt in paper.TABLE7_DTS if dt != TRAINED)
 
 
 def scale_note(study: Study) -> str:
     """Return, as Markdown, which runs and answers the page shows, and which are missing."""
-    lead = {
-        "archive": "This page shows **archived runs** of the full protocol and what was asked of them, and trains "
-        "nothing.",
-        "smoke": "**Every number on this page is from toy scale.** It shows that the code runs, and says nothing "
-        "about the paper.",
-        "paper": "This page shows runs **trained in place with the full protocol**.",
-    }[study.parameters.profile]
-    have = [
-        f"{LABELS[row.model].lower()} ({prose.counted(len(row.records), 'seed')})" for row in study.rows if row.records
-    ]
-    missing = [LABELS[row.model] for row in study.rows if not row.records]
-    lines = [lead, "", f"- Source `{study.source}`; trained: {prose.listed(have) or 'none yet'}."]
-    if missing:
-        lines.append(f"- **{NOT_RUN.capitalize()}**: {'; '.join(missing)}.")
-    for probe in ("resolution", "gradients", "landscape", "features"):
-        n = sum(len(row.probes(probe)) for row in study.rows)
-        lines.append(f"- Probe `{probe}`: {prose.counted(n, 'run') if n else NOT_ASKED}.")
-    if study.source.startswith("saccades"):
-        lines.append(
-            "- The recordings are a **stand-in**: MNIST's images before a simulated event camera. "
-            f"The real ones at hand are the test recordings of `{REAL}`, reported apart."
-        )
-    return "\n".join(lines)
+    return networks.scale_note(study, ("resolution", "gradients", "landscape", "features"))
 
 
 def table7(study: Study, kept: str) -> Table:
@@ -54,7 +30,7 @@ def table7(study: Study, kept: str) -> Table:
         rows.append((LABELS[row.model], *cells, str(len(row.probes("resolution", source=None))) or "0"))
     columns = ("Model", *(f"{dt} ms" for dt in paper.TABLE7_DTS), "Seeds")
     caption = (
-        f"Test accuracy, trained at {TRAINED} ms, kept: {READINGS[kept]}. Each cell: the mean over seeds here · the "
+        f"Test accuracy, trained at {TRAINED} ms, {READINGS[kept]}. Each cell: the mean over seeds here · the "
         "paper's Table 7, which does not say what it keeps."
     )
     return Table(caption, columns, rows)
@@ -78,7 +54,7 @@ def changes(study: Study, kept: str) -> Table:
             cells.append(f"{own} · {theirs}")
         rows.append((LABELS[row.model], *cells))
     caption = (
-        f"Change of the accuracy against {TRAINED} ms in points, kept: {READINGS[kept]}. Each cell: mean of the "
+        f"Change of the accuracy against {TRAINED} ms in points, {READINGS[kept]}. Each cell: mean of the "
         "differences seed by seed with its 95 % t-interval here · the paper's difference."
     )
     return Table(caption, ("Model", *(f"{dt} ms" for dt in OTHERS)), rows)
@@ -100,21 +76,21 @@ def readings(study: Study) -> str:
 
 def table7_caption(study: Study) -> str:
     """Return the finding of the figure: which models lose least and most at the worst step length."""
+    reading = study.reading
     lost: dict[str, float] = {}
     for row in study.rows:
-        found = [change.mean for dt in OTHERS if (change := row.change(dt)) is not None]
+        found = [change.mean for dt in OTHERS if (change := row.change(dt, reading)) is not None]
         if found:
             lost[row.model] = -min(found)
     if not lost:
         return f"No model was tested at other step lengths yet ({NOT_ASKED}); open diamonds: the paper's Table 7."
     least, most = min(lost, key=lost.__getitem__), max(lost, key=lost.__getitem__)
-    n = sum(len(row.records) for row in study.rows)
+    n = sum(len(row.probes("resolution", source=None)) for row in study.rows)
+    other = next(kept for kept in READINGS if kept != reading)
     return (
-        f"At its worst step length {LABELS[least].lower()} loses {prose.points(lost[least])} and "
-        f"{LABELS[most].lower()} "
-        f"{prose.points(lost[most])}. Round points: 15 steps kept, every seed; triangles, pale: 45 ms kept; open "
-        "diamonds: "
-        f"the paper; dashed: chance ({prose.counted(n, 'run')})."
+        f"With {READINGS[reading]}, {named(least)} loses {prose.points(lost[least])} at its worst step length and "
+        f"{named(most)} {prose.points(lost[most])}. Points: every seed with {READINGS[reading]}; triangles, pale: with "
+        f"{READINGS[other]}; open diamonds: the paper; dashed: chance ({prose.counted(n, 'run')})."
     )
 
 
@@ -163,7 +139,7 @@ def controls(study: Study) -> list[Table]:
 
 def _ordered(values: dict[str, float], show: str) -> str:
     order = sorted(values, key=values.__getitem__)
-    return ", ".join(f"{LABELS[model].lower()} {values[model]:{show}}" for model in order)
+    return ", ".join(f"{named(model)} {values[model]:{show}}" for model in order)
 
 
 def propagation_caption(study: Study) -> str:
@@ -234,68 +210,7 @@ def features_caption(study: Study) -> str:
     top, low = max(found, key=found.__getitem__), min(found, key=found.__getitem__)
     return (
         "t-SNE of the hidden layer's spike rates, one colour a digit. In the features themselves "
-        f"{LABELS[top].lower()} "
-        f"separates the digits most (silhouette {found[top]:.3f}) and {LABELS[low].lower()} least ({found[low]:.3f}); "
+        f"{named(top)} "
+        f"separates the digits most (silhouette {found[top]:.3f}) and {named(low)} least ({found[low]:.3f}); "
         "distances in the picture prove nothing."
     )
-
-
-def verdicts(study: Study) -> str:
-    """Return, as Markdown, what becomes of the paper's five claims of section 4.2."""
-
-    def means(models: Sequence[str], value: str) -> dict[str, float]:
-        found: dict[str, float] = {}
-        for row in study.rows:
-            if row.model in models:
-                got = _value(row, value)
-                if got is not None:
-                    found[row.model] = got
-        return found
-
-    spiking = [row.model for row in study.rows if row.model not in ("lstm", "gru", "rnn")]
-    lines = []
-
-    def claim(text: str, one: dict[str, float], other: dict[str, float], higher: bool, unit: str) -> None:
-        if not one or not other:
-            lines.append(f"- {text}: **not yet tested**, because runs or answers are missing.")
-            return
-        a, b = sum(one.values()) / len(one), sum(other.values()) / len(other)
-        held = a > b if higher else a < b
-        lines.append(f"- {text}: **{'held' if held else 'did not hold'}** ({a:.3g} against {b:.3g}, {unit}).")
-
-    cells = ("lstm", "gru", "rnn")
-    drop = "mean accuracy away from 3 ms, 15 steps kept"
-    claim("Spiking networks generalise better than RNNs", means(spiking, "away"), means(cells, "away"), True, drop)
-    claim(
-        "Without leakage more is lost at 1 ms",
-        means(("no_leakage",), "1"), means(("baseline",), "1"), False, "accuracy at 1 ms less that at 3 ms",
-    )  # fmt: skip
-    claim("Recurrence impairs generalisation", means(("recurrent",), "away"), means(("baseline",), "away"), False, drop)
-    rise = "rise of the loss at radius 0.5"
-    claim(
-        "The baseline's loss is flatter than without leakage and with recurrence",
-        means(("baseline",), "rise"), means(("no_leakage_recurrent",), "rise"), False, rise,
-    )  # fmt: skip
-    claim(
-        "An LSTM's loss is the steepest", means(("lstm",), "rise"), means(("no_leakage_recurrent",), "rise"), True, rise
-    )
-    others = [m for m in ("baseline", "no_leakage", "complete_leakage", "no_reset") if m in spiking]
-    claim(
-        "Recurrence separates the classes most in feature space",
-        means(("recurrent",), "silhouette"), means(others, "silhouette"), True, "silhouette in the features",
-    )  # fmt: skip
-    return "\n".join(lines)
-
-
-def _value(row: Row, which: str) -> float | None:
-    if which == "away":
-        found = [one.mean for dt in OTHERS if (one := row.accuracy(dt)) is not None]
-        return sum(found) / len(found) if found else None
-    if which == "1":
-        change = row.change(1)
-        return change.mean if change else None
-    if which == "rise":
-        mean = interval(row.rises(0.5))
-        return mean.mean if mean else None
-    values = [record.numbers["silhouette", "features"] for record in row.probes("features")]
-    return sum(values) / len(values) if values else None

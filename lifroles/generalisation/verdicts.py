@@ -1,0 +1,92 @@
+"""What becomes of the paper's claims by the runs that a page shows, also while there are few of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from lifroles import prose
+from lifroles.claims import CLAIMS, Claim, Evidence, Outcome, Verdict, decide
+from lifroles.claims.page import measured, needed
+from lifroles.claims.verdict import SEEDS, Test
+from lifroles.tables import Table
+
+WORDS = {
+    Verdict.REPRODUCED: "held",
+    Verdict.DIRECTION: "held on average, its interval says no more",
+    Verdict.NOT_REPRODUCED: "did not hold",
+}
+
+
+def of_section(*places: str) -> list[Claim]:
+    """Return the claims that the paper makes in one of these places, such as ``"section 4.2"``."""
+    return [claim for claim in CLAIMS if any(place in claim.place for place in places)]
+
+
+def outcomes(claims: Iterable[Claim], evidence: Evidence) -> list[Outcome]:
+    """Return what becomes of each claim."""
+    return [decide(claim, evidence) for claim in claims]
+
+
+def holds(test: Test, value: float) -> bool:
+    """Return whether a value is where the test wants it."""
+    if test.relation == "within":
+        return abs(value) <= test.limit
+    return value > test.limit if test.relation == "above" else value < test.limit
+
+
+def word(outcome: Outcome) -> str:
+    """Return a verdict in words; with fewer seeds than decide anything, what those that there are say."""
+    if outcome.verdict in WORDS:
+        return WORDS[outcome.verdict]
+    intervals = [one.interval for one in outcome.decisions]
+    if any(one is None for one in intervals):
+        return "not tested: runs are missing"
+    fewest = min(one.n for one in intervals if one is not None)
+    so_far = all(holds(d.test, d.interval.mean) for d in outcome.decisions if d.interval is not None)
+    return f"{'holds' if so_far else 'does not hold'} so far, undecided with {prose.counted(fewest, 'seed')}"
+
+
+def table(columns: Mapping[str, Sequence[Outcome]]) -> Table:
+    """Return every claim with its place, its verdicts, and below it the numbers that decide it.
+
+    Arguments:
+        columns: by heading, the outcomes of the same claims under one reading each.
+    """
+    rows, notes = [], []
+    for found in zip(*columns.values(), strict=True):
+        claim = found[0].claim
+        rows.append((claim.statement, claim.place, *map(word, found)))
+        said = [_numbers(one) for one in found]
+        if len(set(said)) == 1:
+            notes.append(said[0])
+        else:
+            notes.append(". ".join(f"{name}: {text}" for name, text in zip(columns, said, strict=True) if text))
+    caption = (
+        "What becomes of each claim. Differences are taken seed by seed; a claim holds where the whole 95 % interval "
+        f"is where it has to be, and fewer than {SEEDS} seeds decide nothing. The limits were set before the results."
+    )
+    return Table(caption, ("The paper's claim", "Place", *columns), rows, notes)
+
+
+def _numbers(outcome: Outcome) -> str:
+    """Return what was measured for each test of a claim, or why there is nothing."""
+    known = [one for one in outcome.decisions if one.interval is not None]
+    return "; ".join(f"{d.test.quantity.label}: {measured(d)}, needed {needed(d.test)}" for d in known)
+
+
+def summary(found: Sequence[Outcome]) -> str:
+    """Return the outcomes in a sentence."""
+    names = {word: 0 for word in ("held", "held on average only", "did not hold", "so far held", "so far did not hold")}
+    for one in found:
+        if one.verdict in WORDS:
+            kind = ("held", "held on average only", "did not hold")[list(WORDS).index(one.verdict)]
+        elif any(d.interval is None for d in one.decisions):
+            continue
+        else:
+            kind = "so far held" if word(one).startswith("holds") else "so far did not hold"
+        names[kind] += 1
+    rest = len(found) - sum(names.values())
+    parts = [f"{count} {name}" for name, count in names.items() if count]
+    if rest:
+        parts.append(f"{rest} cannot be tested by the runs that there are")
+    return f"Of {prose.counted(len(found), 'claim')} that the paper makes here, {prose.listed(parts)}."

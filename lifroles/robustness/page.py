@@ -1,0 +1,110 @@
+"""What section 4.3 shows, part by part: each function returns what a notebook cell displays."""
+
+from __future__ import annotations
+
+from IPython.display import Markdown
+from matplotlib.figure import Figure
+
+from lifroles.figures import Display, command, show
+from lifroles.figures import robustness as figures
+from lifroles.generalisation import verdicts
+from lifroles.probes.record import find
+from lifroles.robustness import words
+from lifroles.robustness.study import Study
+from lifroles.store import Record
+from lifroles.tables import Table
+
+NOTEBOOK = "4_3_robustness"
+
+TITLES = {
+    "liang": "the paper's attack",
+    "gradient": "along the gradient",
+    "smooth": "the same, smooth surrogate",
+    "chance": "by chance",
+}
+
+
+def _shown(study: Study, fig: Figure, caption: str, records: list[Record]) -> Display:
+    return show(fig, caption, command=command(NOTEBOOK, study.parameters), records=records)
+
+
+def _asked(study: Study, probe: str) -> list[Record]:
+    return [record for row in study.rows if row.probes(probe) for record in row.records]
+
+
+def scale(study: Study) -> Markdown:
+    """Return which runs and answers the page shows."""
+    return Markdown(words.scale_note(study))
+
+
+def workflow(study: Study) -> list[object]:
+    """Return Fig. 8: the attack as a drawing, and on one recording."""
+    caption = (
+        "The attack of Liang et al. (2021) as the paper uses it. No weight changes, and a tie between classes is no "
+        "success."
+    )
+    shown: list[object] = [_shown(study, figures.workflow(), caption, [])]
+    for row in study.rows:
+        for run in row.records:
+            for probe in find(run, "attack_steps")[:1]:
+                names = ("events", "gradient", "inserted", "deleted", "scores")
+                arrays = {name: probe.array(name) for name in names}
+                last = len(arrays["events"]) - 1
+                flips = [probe.numbers["flips", f"iteration={i}"] for i in range(1, last + 1)]
+                said = words.steps_caption(probe.numbers, last, row.model)
+                return [*shown, _shown(study, figures.steps(arrays, flips), said, [run])]
+    return [*shown, Markdown(f"One recording under attack: {words.NOT_ASKED}.")]
+
+
+def results(study: Study) -> list[object]:
+    """Return Fig. 9 and the numbers behind it."""
+    fig = figures.fig9(study, TITLES)
+    if fig is None:
+        return [Markdown(words.fig9_caption(study))]
+    tables = [words.fig9_table(study, attack) for attack in study.parameters.attacks]
+    return [_shown(study, fig, words.fig9_caption(study), _asked(study, "attack")), *tables]
+
+
+def order(study: Study) -> list[object]:
+    """Return whether the paper's order holds under every attack."""
+    return [words.order_table(study), Markdown(words.reversals(study) + "\n\n" + words.vanishing(study))]
+
+
+def variations(study: Study) -> list[object]:
+    """Return stronger and other attacks, and where in time the flips fall."""
+    table = words.variations_table(study)
+    shown: list[object] = [table or Markdown(f"Variations of the attacks: {words.NOT_ASKED}.")]
+    fig = figures.in_time(study, TITLES)
+    said = words.in_time_caption(study)
+    return [*shown, Markdown(said) if fig is None else _shown(study, fig, said, _asked(study, "attack"))]
+
+
+def corruptions(study: Study) -> list[object]:
+    """Return what noise, losses, jitter and shifts cost."""
+    fig = figures.corruptions(study)
+    if fig is None:
+        return [Markdown(words.corruption_caption(study))]
+    return [
+        _shown(study, fig, words.corruption_caption(study), _asked(study, "corruption")),
+        words.corruption_table(study),
+    ]
+
+
+def sweep(study: Study) -> object:
+    """Return the sweep of k_tau."""
+    fig = figures.sweep(study)
+    said = words.sweep_caption(study, list(study.sweep))
+    if fig is None:
+        return Markdown(said)
+    return _shown(study, fig, said, [run for runs in study.sweep.values() for run in runs])
+
+
+def claims(study: Study) -> list[object]:
+    """Return what becomes of the paper's claims."""
+    found = verdicts.outcomes(verdicts.of_section("section 4.3", "sections 5 and 6"), study)
+    return [Markdown(verdicts.summary(found)), verdicts.table({"Here": found})]
+
+
+def protocol() -> Table:
+    """Return every choice of the attack."""
+    return words.protocol()

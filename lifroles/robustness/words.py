@@ -1,0 +1,308 @@
+"""Section 4.3 in words: tables, captions and findings, all computed from runs and probe records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from lifroles import prose
+from lifroles.attacks.liang import GAMMA
+from lifroles.generalisation import networks
+from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, Networks, named
+from lifroles.probes.attack import PROBE
+from lifroles.probes.record import choose
+from lifroles.robustness.study import ATTACKS, ENTRIES, VARIATIONS, Study
+from lifroles.statistics import Interval
+from lifroles.tables import Table
+
+ATTACK_LABELS = {
+    "liang": "the paper's (Liang et al. 2021)",
+    "gradient": "few flips along the gradient",
+    "smooth": "few flips along the gradient of a smooth surrogate",
+    "chance": "flips by chance",
+    "fine": "Liang et al., a tenth of the flips at a time",
+    "threshold": "Liang et al., hidden threshold 1 in the gradient",
+    "wide": "along the gradient of a surrogate twice as wide",
+    "black_box": "no gradient: from another digit towards the recording",
+}
+
+ORDER = (
+    ("complete_leakage", "baseline", "Complete leakage takes more than the baseline"),
+    ("baseline", "no_leakage", "The baseline takes more than without leakage"),
+    ("baseline", "recurrent", "The baseline takes more than with recurrence"),
+)
+"""The paper's order of Fig. 9: the first model takes a larger perturbation than the second."""
+
+EACH = 20
+"""Recordings of a class that a comparison should have."""
+
+NOISE = (0.01, 0.03)
+"""Probabilities of an event in an empty entry at which networks are compared."""
+
+
+def scale_note(study: Study) -> str:
+    """Return, as Markdown, which runs and answers the page shows, and on how many recordings."""
+    lines = [networks.scale_note(study, ("attack", "corruption"))]
+    common = study.common
+    if common:
+        counts = prose.listed(f"{n} (seed {seed})" for seed, n in sorted(common.items()))
+        few = " That is fewer than the 200 that a comparison should have." if min(common.values()) < 10 * EACH else ""
+        lines.append(
+            f"- Recordings that every attacked network of a seed gets right, and that all numbers are of: {counts}."
+            f"{few}"
+        )
+    return "\n".join(lines)
+
+
+def _cell(found: Interval | None, show: str) -> str:
+    if found is None:
+        return "–"
+    if found.low is None or found.high is None:
+        return f"{found.mean:{show}}"
+    return f"{found.mean:{show}} ({found.low:{show}} to {found.high:{show}})"
+
+
+def fig9_table(study: Study, attack: str) -> Table:
+    """Return what an attack costs on every model: flips, share of entries, L2, insertions, success."""
+    rows = []
+    for row in study.rows:
+        seeds = study.values(row.model, attack, "success")
+        if not seeds:
+            rows.append((LABELS[row.model], NOT_ASKED if row.records else NOT_RUN, *["–"] * 5, "0"))
+            continue
+        value = {what: study.value(row.model, attack, what) for what in MEASURES}
+        inserted, success, vanished = (value[what] for what in ("inserted", "success", "vanished"))
+        rows.append(
+            (
+                LABELS[row.model],
+                _cell(value["flips"], ",.0f"),
+                "–" if value["fraction"] is None else prose.percent(value["fraction"].mean, 2),
+                _cell(value["l2"], ".1f"),
+                "–" if inserted is None else prose.percent(inserted.mean, 0),
+                "–" if success is None else prose.percent(success.mean),
+                "–" if vanished is None else prose.percent(vanished.mean),
+                str(len(seeds)),
+            )
+        )
+    caption = (
+        f"{_label(attack)}. Means over the recordings that were fooled, with 95 % intervals over "
+        "networks where there are several seeds. Share: of the entries of a recording, the mean squared change. "
+        "Inserted: share of the flips that add a spike. Fooled: share of recordings. No gradient: share of the "
+        "attack's steps."
+    )
+    columns = ("Model", "Flips", "Share", "L2", "Inserted", "Fooled", "No gradient", "Seeds")
+    return Table(caption, columns, rows)
+
+
+MEASURES = ("flips", "fraction", "l2", "inserted", "success", "vanished")
+
+
+def fig9_caption(study: Study) -> str:
+    """Return the finding of Fig. 9: the models from the least to the most robust, under every attack."""
+    parts = []
+    for attack in study.parameters.attacks:
+        found = {r.model: v.mean for r in study.rows if (v := study.value(r.model, attack, "flips")) is not None}
+        if found:
+            order = sorted(found, key=found.__getitem__)
+            parts.append(
+                f"{ATTACK_LABELS[attack]}: {named(order[0])} is fooled by the fewest flips ({found[order[0]]:,.0f}), "
+                f"{named(order[-1])} takes the most ({found[order[-1]]:,.0f})"
+            )
+    if not parts:
+        return f"Attacks: {NOT_ASKED}."
+    text = "; ".join(parts)
+    return (
+        f"{text[0].upper()}{text[1:]}. Points: networks, each the mean over attack seeds; bars: mean and 95 % "
+        "interval; in italics: the share of recordings fooled, where some were not."
+    )
+
+
+def _times(found: Interval | None) -> str:
+    if found is None:
+        return "–"
+    times = f"× {math.exp(found.mean):.2f}"
+    if found.low is None or found.high is None:
+        return f"{times} (n = {found.n})"
+    return f"{times} ({math.exp(found.low):.2f} to {math.exp(found.high):.2f})"
+
+
+def order_table(study: Study) -> Table:
+    """Return the paper's order under every attack: how many times the flips of the other model one takes."""
+    attacks = [name for name in ATTACKS if any(study.values(r.model, name, "flips") for r in study.rows)]
+    rows = [(text, *(_times(study.ratio(more, less, a)) for a in attacks)) for more, less, text in ORDER]
+    rows.append(
+        ("Without reset against the baseline", *(_times(study.ratio("no_reset", "baseline", a)) for a in attacks))
+    )
+    caption = (
+        "The paper's order: how many times the other model's flips the first one takes, on the recordings on which "
+        "both are fooled; geometric mean over networks of the same seed with its 95 % interval. Above 1 the paper's "
+        "order holds; the last row is 1 where the reset plays no part."
+    )
+    return Table(caption, ("The paper's Fig. 9", *(_label(a) for a in attacks)), rows)
+
+
+def _label(attack: str) -> str:
+    return ATTACK_LABELS[attack][0].upper() + ATTACK_LABELS[attack][1:]
+
+
+def _side(found: Interval | None) -> str:
+    """Return whether a logarithm is surely above or below 0, or only on average."""
+    if found is None or found.mean == 0:
+        return "no"
+    sure = found.low is not None and found.high is not None and (found.low > 0 or found.high < 0)
+    return f"{'' if sure else 'on average '}{'above' if found.mean > 0 else 'below'}"
+
+
+def reversals(study: Study) -> str:
+    """Return, as Markdown, for each part of the paper's order under which attacks it holds and which turn it round."""
+    lines = []
+    for more, less, text in ORDER:
+        sides = {a: _side(study.ratio(more, less, a)) for a in ATTACKS}
+        sides = {a: side for a, side in sides.items() if side != "no"}
+        if not sides:
+            lines.append(f"- {text}: {NOT_ASKED}.")
+            continue
+        holds, turned = ([a for a, side in sides.items() if side.endswith(end)] for end in ("above", "below"))
+        parts = []
+        for which, attacks in (("holds", holds), ("**is reversed**", turned)):
+            if attacks:
+                said = prose.listed(
+                    f"{ATTACK_LABELS[a]}{'' if sides[a] in ('above', 'below') else ' (on average)'}" for a in attacks
+                )
+                parts.append(f"{which} under {said}")
+        lines.append(f"- {text}: {'; '.join(parts)}.")
+    return "\n".join(lines)
+
+
+def vanishing(study: Study, attack: str = "liang") -> str:
+    """Return how often an attack finds no gradient and goes on by chance."""
+    shares = {r.model: v.mean for r in study.rows if (v := study.value(r.model, attack, "vanished")) is not None}
+    if not shares:
+        return f"Vanished gradients: {NOT_ASKED}."
+    low, high = min(shares, key=shares.__getitem__), max(shares, key=shares.__getitem__)
+    return (
+        f"The paper's attack finds no gradient at all in {prose.percent(shares[low], 0)} ({named(low)}) to "
+        f"{prose.percent(shares[high], 0)} ({named(high)}) of its steps. There it flips {prose.percent(GAMMA, 0)} of "
+        f"the entries, about {GAMMA * ENTRIES:,.0f}, by chance: the more often, the less its number says about the "
+        "network."
+    )
+
+
+def variations_table(study: Study) -> Table | None:
+    """Return what variations of the attacks cost, or ``None`` where none was measured."""
+    rows = []
+    for attack in VARIATIONS:
+        found = [study.value(row.model, attack, "flips") for row in study.rows]
+        if any(found):
+            rows.append((_label(attack), *(_cell(value, ",.0f") for value in found)))
+    if not rows:
+        return None
+    for attack in study.parameters.attacks:
+        rows.append((_label(attack), *(_cell(study.value(r.model, attack, "flips"), ",.0f") for r in study.rows)))
+    caption = (
+        "Stronger and other attacks: mean flips over the recordings that were fooled. A network that only hides its "
+        "gradient is fooled more cheaply once the attack takes another one, or none."
+    )
+    return Table(caption, ("Attack", *(LABELS[row.model] for row in study.rows)), rows)
+
+
+def in_time_caption(study: Study, attack: str = "gradient") -> str:
+    """Return the finding of the figure of flips in time: the share of the last third of the steps."""
+    late = {}
+    for row in study.rows:
+        shares = study.in_time(row.model, attack)
+        if shares is not None:
+            late[row.model] = float(shares[-(len(shares) // 3) :].sum())
+    if not late:
+        return f"Flips in time: {NOT_ASKED}."
+    first, last = min(late, key=late.__getitem__), max(late, key=late.__getitem__)
+    return (
+        f"Where in time the flips fall, one line a model. Of the flips along the gradient {named(first)} has "
+        f"{prose.percent(late[first], 0)} and {named(last)} {prose.percent(late[last], 0)} in the last third of the "
+        "steps."
+    )
+
+
+def _lost(study: Study, row: Networks, kind: str, strength: float) -> Interval | None:
+    curve = study.corruption(row.records, kind)
+    clean, there = curve.get(0.0, {}), curve.get(strength, {})
+    pairs = [clean[seed] - value for seed, value in there.items() if seed in clean]
+    return networks.interval(pairs)
+
+
+def corruption_caption(study: Study) -> str:
+    """Return the finding of the corruption curves: what noise costs each model, from the least."""
+    parts = []
+    for strength in NOISE:
+        lost = {r.model: v.mean for r in study.rows if (v := _lost(study, r, "noise", strength)) is not None}
+        if lost:
+            order = sorted(lost, key=lost.__getitem__)
+            parts.append(
+                f"at {prose.percent(strength, 0)} of noise {named(order[0])} loses least "
+                f"({prose.points(lost[order[0]])}) and {named(order[-1])} most ({prose.points(lost[order[-1]])})"
+            )
+    if not parts:
+        return f"Corruptions: {NOT_ASKED}."
+    text = "; ".join(parts)
+    return (
+        f"{text[0].upper()}{text[1:]}. Mean accuracy over networks. Noise: probability of an event in an empty entry; "
+        "lost: of losing an event; jitter: standard deviation in steps of 3 ms; shift: pixels in one of four "
+        "directions."
+    )
+
+
+def corruption_table(study: Study) -> Table:
+    """Return what each corruption costs in accuracy, at every strength."""
+    kinds = {
+        kind: [s for s in strengths if s]
+        for kind in ("noise", "drop", "jitter", "shift")
+        if (strengths := sorted({s for row in study.rows for s in study.corruption(row.records, kind)}))
+    }
+    columns = [(kind, s) for kind, strengths in kinds.items() for s in strengths]
+    rows = [
+        (LABELS[row.model], *(_points(_lost(study, row, kind, s)) for kind, s in columns))
+        for row in study.rows
+        if study.corruption(row.records, "noise")
+    ]
+    names = {"noise": "noise {:g}", "drop": "lost {:g}", "jitter": "jitter {:g}", "shift": "shift {:g}"}
+    if not rows:
+        return Table("What corruptions cost", ("Model", "Points"), [(NOT_ASKED, "–")])
+    caption = "Points of accuracy lost, mean over networks, each against its own clean recordings."
+    return Table(caption, ("Model", *(names[kind].format(s) for kind, s in columns)), rows)
+
+
+def _points(found: Interval | None) -> str:
+    return "–" if found is None else f"{100 * found.mean:.1f}"
+
+
+def sweep_caption(study: Study, shown: Sequence[float]) -> str:
+    """Return what the sweep of k_tau shows, or that it was not run."""
+    if len(shown) < 4:
+        return f"Sweep of k_tau: {NOT_RUN} beyond the paper's own values."
+    return f"Feed-forward networks with hard reset at {len(shown)} values of k_tau. Points: networks."
+
+
+def steps_caption(numbers: Mapping[tuple[str, str], float], iterations: int, model: str) -> str:
+    """Return what the strip of Fig. 8 shows."""
+    label, predicted = (int(numbers[name, "all"]) for name in ("label", "predicted"))
+    flips = numbers.get(("flips", f"iteration={iterations}"), 0.0)
+    end = (
+        f"takes it for a {predicted} after {prose.counted(iterations, 'iteration')} and {flips:,.0f} flips"
+        if numbers["success", "all"]
+        else f"still takes it for a {label} after {prose.counted(iterations, 'iteration')} and {flips:,.0f} flips"
+    )
+    return (
+        f"A recording of a {label} under attack: {named(model)} {end}. Rows: events (orange where brightness rises, "
+        "blue where it falls), where the gradient is large, what was inserted (orange) and deleted (blue), and the "
+        "output's spike rate by digit."
+    )
+
+
+def protocol() -> Table:
+    """Return the parameters of the attack with their values, as the first attack of the page has them."""
+    own = choose(PROBE, {})
+    rows = [
+        (str(info.description), name, str(getattr(own, name)).replace("None", "–"))
+        for name, info in type(own).model_fields.items()
+    ]
+    return Table("The attack: every choice", ("Choice", "Name in the code", "Value"), rows)
