@@ -1,14 +1,15 @@
-"""The benchmarks side by side: Tables 1 to 5 of the paper from the objects that the runs use."""
+"""The benchmarks side by side: Tables 1 to 5 of the paper, protocols and scales, from the objects that the runs use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from lifroles.benchmarks import BENCHMARKS, Benchmark
+from lifroles.benchmarks import BENCHMARKS, Benchmark, get
 from lifroles.benchmarks.base import Kind
 from lifroles.data import registry
-from lifroles.tables import Table
+from lifroles.study import SCALES, Scale
+from lifroles.tables import Table, protocol_table
 
 TABLES: Mapping[Kind, str] = {"temporal": "Table 1", "spatial": "Table 2", "spatio-temporal": "Table 3"}
 
@@ -131,6 +132,50 @@ def training_table() -> Table:
         )
     columns = ("Benchmark", "Epochs", "Batch size", "Learning rate", "u_th", "Width", "Optimiser", "Scheduler")
     return Table("Hyper-parameters (Table 5)", columns, rows)
+
+
+def changes_in_words(benchmark: str, changes: Mapping[str, object]) -> str:
+    """Return what a run changes in its benchmark's protocol: ``"30 of 100 epochs, steps of 4 ms"``; empty for none."""
+    own = get(benchmark).protocol()
+    found = []
+    for name, value in changes.items():
+        shown = f"{value:g}" if isinstance(value, float) else str(value).replace("_", " ")
+        if name == "epochs":
+            found.append(f"{value} of {own.epochs} epochs")
+        elif name == "dt":
+            found.append(f"steps of {shown} ms")
+        elif name == "readout":
+            found.append(f"readout: {shown}")
+        elif name == "readout_from":
+            found.append(f"read from step {value}")
+        elif name.endswith("_samples") and isinstance(value, int):
+            found.append(f"{value:,} {name.removesuffix('_samples')} samples")
+        else:
+            found.append(f"{name.replace('_', ' ') if name != 'u_th' else name} = {shown}")
+    return ", ".join(found)
+
+
+def departure(benchmark: str, scale: Scale) -> str:
+    """Return what parts a scale from the full protocol on the published data: ``"stand-in, 30 of 100 epochs"``."""
+    kind, _ = SOURCES[scale.source]
+    data = {"published": "", "drawn": "", "altered": "altered data", "part of it": "part of the data"}.get(kind, kind)
+    return ", ".join(part for part in (data, changes_in_words(benchmark, scale.changes)) if part)
+
+
+def scale_table() -> Table:
+    """Return what the archived runs are trained on, and what they change in the protocol."""
+    rows = []
+    for name, scale in SCALES["archive"].items():
+        kind, what = SOURCES[scale.source]
+        changes = changes_in_words(name, scale.changes) or "the full protocol"
+        rows.append((get(name).title, scale.source, kind, what, changes, str(scale.seeds)))
+    columns = ("Benchmark", "Source", "Kind", "What it is", "Protocol", "Seeds aimed at")
+    return Table("The archived runs: data, and what they change in the protocol", columns, rows)
+
+
+def protocols(names: Iterable[str]) -> list[Table]:
+    """Return every choice of these benchmarks' full protocols, with the source of each."""
+    return [protocol_table(f"{get(name).title}: protocol", get(name).protocol()) for name in names]
 
 
 def tables() -> list[Table]:

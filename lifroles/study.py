@@ -205,6 +205,7 @@ _TABLE6 = tuple(
 )
 _TABLE7 = Trained("nmnist", (*PAPER_VARIANTS, "lstm", "gru", "rnn"))
 _PAGES = (
+    *_TABLE6,
     Trained("xor", tuple(PAPER_VARIANTS)),
     Trained("mnist", tuple(PAPER_VARIANTS)),
     *(Trained("xor", ("baseline",), {"epochs": DELAY_EPOCHS, **setting}, seeds=1) for setting in DELAYS),

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from urllib.parse import quote
 
 from lifroles.benchmarks import Protocol
 from lifroles.errors import SpecError
+
+
+@dataclass(frozen=True)
+class Download:
+    """Numbers that a page offers as a CSV file; they are in the page itself, so that no server is asked.
+
+    Arguments:
+        name: of the file, without its ending.
+        columns: the headings.
+        rows: what stands below them.
+    """
+
+    name: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+    def csv(self) -> str:
+        """Return the file's text; a number is written with as many digits as it needs."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([self.columns, *self.rows])
+        return text.getvalue()
+
+    def link(self) -> str:
+        """Return a link that saves the file."""
+        file = f"{escape(self.name)}.csv"
+        return f'<a download="{file}" href="data:text/csv;charset=utf-8,{quote(self.csv())}">{file}</a>'
 
 
 @dataclass(frozen=True)
@@ -19,6 +49,7 @@ class Table:
         columns: the headings.
         rows: the cells.
         notes: a sentence or more below each row, across all columns; none at all where there is nothing to say.
+        download: its numbers as a file, offered below it.
 
     Raises:
         SpecError: a row has not as many cells as there are columns, or there are not as many notes as rows.
@@ -28,6 +59,7 @@ class Table:
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    download: Download | None = None
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -51,6 +83,7 @@ class Table:
             f'<div class="lifroles-table" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
             f'<table class="lifroles"><caption><span>{escape(self.caption)}</span></caption>'
             f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            + (f'<p class="lifroles-download">Data: {self.download.link()}</p>' if self.download else "")
         )
 
     def __repr__(self) -> str:

@@ -41,7 +41,8 @@ def test_the_archive_shows_full_runs_of_the_profiles_source_by_seed(store, study
     assert [r.seed for r in study.cells["mnist", "baseline"].records] == [0]
     assert study.cells["mnist", "no_leakage_recurrent"].records == ()
     assert all(not r.spec.changes() for r in study.records("xor"))
-    assert study.source("mnist") == "official"
+    assert study.scale("mnist").source == "official"
+    assert study.scale("nmnist").changes == {"epochs": 30}
 
 
 def test_seeds_select_and_missing_ones_are_left_out(store):
@@ -108,11 +109,12 @@ def test_the_smoke_profile_trains_what_the_store_lacks_and_says_so(tmp_path, mon
     assert [(s.variant_name, s.seed, s.changes()) for s in own] == [
         (v, 4, {**SCALES["smoke"]["xor"].changes, "epochs": 2}) for v in ("baseline", "recurrent")
     ]
-    assert {s.source for s in asked if s.benchmark == "mnist"} == {"mnist-5k"}
+    assert {s.benchmark: s.source for s in asked} == {name: own.source for name, own in SCALES["smoke"].items()}
+    assert {s.variant_name for s in asked if s.benchmark == "cifar10"} == {"baseline"}  # Table 6 has a dash there
     assert [s.changes() | {"epochs": 2} for s in asked if "T" in s.changes()] == [
         {**SCALES["smoke"]["xor"].changes, "epochs": 2, **setting} for setting in DELAYS
     ]
-    assert sum("training for 2 epochs" in line for line in said) == len(asked) == 4 + len(DELAYS)
+    assert sum("training for 2 epochs" in line for line in said) == len(asked) == 6 * 2 + 1 + len(DELAYS)
     assert len(found.records("xor")) == 2
     asked.clear()
     said.clear()
@@ -121,7 +123,7 @@ def test_the_smoke_profile_trains_what_the_store_lacks_and_says_so(tmp_path, mon
     assert all("in the store" in line for line in said)
     note = words.scale_note(found)
     assert "toy scale" in note
-    assert "epochs = 2" in note
+    assert "2 of 100 epochs" in note
     assert "nothing about the paper" in words.summary(found, "xor")
 
 
@@ -135,8 +137,11 @@ def test_the_paper_profile_asks_for_the_full_protocol_and_official_data(monkeypa
     monkeypatch.setattr(training, "run", fake_run)
     collect(AccuracyParameters(profile="paper"), lambda _: None, Store(tmp_path))
     full = [s for s in asked if not s.changes()]
-    assert {(s.benchmark, s.source) for s in full} == {("xor", "generated"), ("mnist", "official")}
-    assert len(full) == 7 * (10 + 5)
+    assert {(s.benchmark, s.source) for s in full} == {
+        (name, "generated" if name == "xor" else "official") for name in SCALES["paper"]
+    }
+    # Seven variants of XOR and MNIST, five of four others, four of CIFAR10.
+    assert len(full) == 7 * (10 + 5) + 5 * (5 + 3 + 5 + 5) + 4 * 3
     assert len(asked) - len(full) == len(DELAYS)
 
 
@@ -283,7 +288,7 @@ def test_a_real_run_replays_identically(tmp_path):
 
 
 def test_every_part_of_the_page_can_be_shown(study):
-    parts = [*page.results(study), *page.curves(study), *page.rates(study), *page.delays(study), *page.protocols(study)]
+    parts = [*page.results(study), *page.curves(study), *page.rates(study), *page.delays(study)]
     parts += [page.groups(study), page.leaks(study), page.scale(study)]
     figures = [part for part in parts if isinstance(part, Display)]
     assert len(figures) == 2 + 2 + 2 + 1 + 1 + 1

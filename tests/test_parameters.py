@@ -30,7 +30,7 @@ ACCURACY = "4_1_accuracy"
             ACCURACY,
             {"varient": "x"},
             "Unknown parameter 'varient' of 4_1_accuracy: did you mean 'variants'? "
-            "It accepts profile, benchmarks, variants, seeds, epochs, source.",
+            "It accepts profile, benchmarks, variants, seeds, epochs, source, scale.",
         ),
         (
             ACCURACY,
@@ -125,7 +125,8 @@ def test_an_unknown_notebook_is_refused() -> None:
 
 def test_the_schemas_know_what_the_package_knows() -> None:
     assert set(parameters.BENCHMARK_NAMES) <= set(BENCHMARKS)
-    assert set(BENCHMARKS["mnist"].sources) == set(parameters.MNIST_SOURCES)
+    known = {source for name in parameters.BENCHMARK_NAMES for source in BENCHMARKS[name].sources}
+    assert known == set(parameters.SOURCE_NAMES)
     assert validate(ACCURACY, {}).as_data()["variants"] == list(PAPER_VARIANTS)
 
 

@@ -13,14 +13,15 @@ import torch
 
 from lifroles import benchmarks, paper, training
 from lifroles.errors import StoreError
+from lifroles.overview import changes_in_words, departure
 from lifroles.paper import Reported
-from lifroles.parameters import AccuracyParameters
+from lifroles.parameters import BENCHMARK_NAMES, AccuracyParameters
 from lifroles.paths import results_dir, runs_dir
 from lifroles.prose import counted, listed, percent
 from lifroles.spec import RunSpec
 from lifroles.statistics import Interval, mean_interval
 from lifroles.store import Record, Store
-from lifroles.study import DELAY_EPOCHS, DELAYS, SCALES
+from lifroles.study import DELAY_EPOCHS, DELAYS, SCALES, Scale
 
 Say = Callable[[str], None]
 
@@ -87,11 +88,12 @@ class Delay:
 
 @dataclass(frozen=True)
 class Study:
-    """Everything section 4.1 shows, by benchmark and variant."""
+    """Everything section 4.1 shows, by benchmark and variant. ``store`` has these runs and others."""
 
     parameters: AccuracyParameters
     cells: Mapping[tuple[str, str], Cell]
     delays: tuple[Delay, ...]
+    store: Store
 
     def row(self, benchmark: str) -> list[Cell]:
         """Return a benchmark's cells in the order of the variants.
@@ -105,42 +107,40 @@ class Study:
         """Return the runs behind a benchmark's numbers."""
         return [record for cell in self.row(benchmark) for record in cell.records]
 
-    def source(self, benchmark: str) -> str:
-        """Return the data source of a benchmark on this page."""
-        return source(self.parameters, benchmark)
+    def scale(self, benchmark: str) -> Scale:
+        """Return the data source of a benchmark's runs on this page, and what they change in its protocol."""
+        return scale(self.parameters, benchmark)
+
+    def departure(self, benchmark: str) -> str:
+        """Return what parts a benchmark's numbers here from the full protocol on the published data; empty if none."""
+        return departure(benchmark, self.scale(benchmark))
+
+    def accuracies(self, benchmark: str, variant: str) -> dict[int, float]:
+        """Return a variant's accuracy after the last epoch by seed."""
+        cell = self.cells.get((benchmark, variant))
+        return {r.seed: float(r.final["last_accuracy"]) for r in cell.records} if cell else {}
 
     def effect(self, benchmark: str, variant: str) -> Interval | None:
         """Return by how much a variant's last accuracy differs from the baseline's, paired by seed.
 
         ``None`` where the two have no seed in common: the same seed gives both the same feed-forward weights.
         """
-        own, base = self.cells.get((benchmark, variant)), self.cells.get((benchmark, "baseline"))
-        if own is None or base is None:
-            return None
-        normal = {r.seed: float(r.final["last_accuracy"]) for r in base.records}
-        pairs = [float(r.final["last_accuracy"]) - normal[r.seed] for r in own.records if r.seed in normal]
+        own, base = self.accuracies(benchmark, variant), self.accuracies(benchmark, "baseline")
+        pairs = [own[seed] - base[seed] for seed in sorted(own.keys() & base.keys())]
         return mean_interval(pairs) if pairs else None
 
 
-def source(p: AccuracyParameters, benchmark: str) -> str:
-    """Return the data source that a benchmark's runs have under these parameters."""
-    if len(benchmarks.get(benchmark).sources) > 1 and p.source is not None:
-        return p.source
-    return SCALES["smoke" if p.profile == "smoke" else "paper"][benchmark].source
+def scale(p: AccuracyParameters, benchmark: str) -> Scale:
+    """Return the data source that a benchmark's runs have under these parameters, and the changes in its protocol."""
+    own = SCALES[p.scale or p.profile][benchmark]
+    source = p.source if p.source in benchmarks.get(benchmark).sources else own.source
+    changes = {**own.changes, **({} if p.epochs is None else {"epochs": p.epochs})}
+    return Scale(source, own.seeds, MappingProxyType(changes))
 
 
-def scale(p: AccuracyParameters, benchmark: str) -> dict[str, Any]:
-    """Return what these parameters change in a benchmark's protocol; nothing is the full protocol."""
-    changes = {} if p.profile == "archive" else dict(SCALES[p.profile][benchmark].changes)
-    if p.epochs is not None:
-        changes["epochs"] = p.epochs
-    return changes
-
-
-def changes_in_words(record: Record) -> str:
-    """Return a run's scale: ``"full protocol"``, or which of its choices differ from it."""
-    changes = record.spec.changes()
-    return ", ".join(f"{k} = {v}" for k, v in changes.items()) or "full protocol"
+def trained(benchmark: str, variant: str) -> bool:
+    """Return whether the page trains a variant on a benchmark: where Table 6 has it, and all on its first and last."""
+    return benchmark in ("xor", "mnist") or paper.accuracy(benchmark, variant) is not None
 
 
 def collect(p: AccuracyParameters, say: Say = print, store: Store | None = None) -> Study:
@@ -162,28 +162,29 @@ def collect(p: AccuracyParameters, say: Say = print, store: Store | None = None)
     store = store or Store(runs_dir())
     cells = {}
     for benchmark in p.benchmarks:
-        seeds = p.seeds if p.seeds is not None else tuple(range(SCALES[p.profile][benchmark].seeds))
+        own = scale(p, benchmark)
+        seeds = p.seeds if p.seeds is not None else tuple(range(own.seeds))
         for variant in p.variants:
-            specs = [
-                RunSpec.of(benchmark, variant, seed, source(p, benchmark), **scale(p, benchmark)) for seed in seeds
-            ]
+            runs = seeds if trained(benchmark, variant) else ()
+            specs = [RunSpec.of(benchmark, variant, seed, own.source, **own.changes) for seed in runs]
             cells[benchmark, variant] = _cell(benchmark, variant, [_train(spec, store, say) for spec in specs])
     delays = []
     if "xor" in p.benchmarks and "baseline" in p.variants:
-        base = scale(p, "xor")
+        base = scale(p, "xor").changes
         epochs = min(DELAY_EPOCHS, base.get("epochs", DELAY_EPOCHS))
         for setting in DELAYS:
             spec = RunSpec.of("xor", "baseline", 0, **{**base, "epochs": epochs, **setting})
             delays.append(Delay(setting, (_train(spec, store, say),)))
-    return Study(p, MappingProxyType(cells), _with_shortest(cells, delays))
+    return Study(p, MappingProxyType(cells), _with_shortest(cells, delays), store)
 
 
 def _archived(p: AccuracyParameters, store: Store) -> Study:
     everything = store.all()
     cells = {}
     for benchmark in p.benchmarks:
-        full = [r for r in everything if r.spec.benchmark == benchmark and not r.spec.changes()]
-        wanted = [r for r in full if r.spec.source == source(p, benchmark) and (p.seeds is None or r.seed in p.seeds)]
+        own = scale(p, benchmark)
+        runs = [r for r in everything if r.spec.benchmark == benchmark and r.spec.source == own.source]
+        wanted = [r for r in runs if r.spec.changes() == own.changes and (p.seeds is None or r.seed in p.seeds)]
         for variant in p.variants:
             cells[benchmark, variant] = _cell(benchmark, variant, [r for r in wanted if r.variant_name == variant])
     if not any(cell.records or cell.failed for cell in cells.values()):
@@ -195,7 +196,7 @@ def _archived(p: AccuracyParameters, store: Store) -> Study:
             spec = {"epochs": DELAY_EPOCHS, **setting}
             found = [r for r in runs if r.spec.changes() == spec and r.status == "completed"]
             delays.append(Delay(setting, tuple(r for r in found if p.seeds is None or r.seed in p.seeds)))
-    return Study(p, MappingProxyType(cells), _with_shortest(cells, delays))
+    return Study(p, MappingProxyType(cells), _with_shortest(cells, delays), store)
 
 
 def _with_shortest(cells: Mapping[tuple[str, str], Cell], delays: Sequence[Delay]) -> tuple[Delay, ...]:
@@ -217,10 +218,10 @@ def _cell(benchmark: str, variant: str, records: Iterable[Record]) -> Cell:
 def _nothing(p: AccuracyParameters, records: Sequence[Record]) -> str:
     """Say that the archive lacks what was asked for, and what it has."""
     seeds = "" if p.seeds is None else f" with {'seed' if len(p.seeds) == 1 else 'seeds'} {listed(map(str, p.seeds))}"
-    asked = listed(f"{b} ({source(p, b)})" for b in p.benchmarks)
+    asked = listed(f"{b} ({scale(p, b).source})" for b in p.benchmarks)
     held: dict[str, set[int]] = {}
     for r in records:
-        if not r.spec.changes():
+        if r.spec.benchmark in BENCHMARK_NAMES and r.spec.changes() == scale(p, r.spec.benchmark).changes:
             held.setdefault(f"{r.spec.benchmark} ({r.spec.source})", set()).add(r.seed)
     have = "; ".join(f"{name}: seeds {', '.join(map(str, sorted(found)))}" for name, found in sorted(held.items()))
     what = f"it holds {have}" if have else "it holds none: train with the profile smoke or paper"
@@ -230,7 +231,7 @@ def _nothing(p: AccuracyParameters, records: Sequence[Record]) -> str:
 def _train(spec: RunSpec, store: Store, say: Say) -> Record:
     name = f"{spec.benchmark} {spec.variant_name} seed {spec.seed}"
     if extra := {k: v for k, v in spec.changes().items() if k not in SCALES["smoke"][spec.benchmark].changes}:
-        name += " (" + ", ".join(f"{k} = {v}" for k, v in extra.items()) + ")"
+        name += f" ({changes_in_words(spec.benchmark, extra)})"
     if (found := store.get(spec)) is not None:
         say(f"{name}: in the store")
         return found

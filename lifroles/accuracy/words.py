@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lifroles import benchmarks, prose
-from lifroles.accuracy.study import Cell, Study, changes_in_words, source
-from lifroles.tables import Table, protocol_table
+from lifroles.accuracy.study import Cell, Study
+from lifroles.tables import Table
 from lifroles.training import Replay
 from lifroles.variant import VARIANT_LABELS
 
@@ -31,22 +31,22 @@ def seeds_a_variant(study: Study, benchmark: str) -> str:
 
 def scale_note(study: Study) -> str:
     """Return which runs the page shows: profile, sources and scale, as Markdown."""
+    p = study.parameters
     lead = {
-        "archive": "This page shows **archived runs** of the full protocol and trains nothing but one replay.",
+        "archive": "This page shows **archived runs** and trains nothing but one replay.",
         "smoke": "**Every number on this page is from toy scale.** It shows that the code runs, and says nothing "
         "about the paper.",
         "paper": "This page shows runs **trained in place with the full protocol**.",
-    }[study.parameters.profile]
-    if study.parameters.profile == "paper" and study.parameters.epochs is not None:
-        lead = "This page shows runs **trained in place for fewer or more epochs than the full protocol**."
+    }[p.profile]
+    if p.profile == "paper" and (p.epochs is not None or p.scale not in (None, "paper") or p.source is not None):
+        lead = "This page shows runs **trained in place, not with the paper's full protocol**: see each benchmark."
     parts = []
-    for name in study.parameters.benchmarks:
-        runs, own = study.records(name), source(study.parameters, name)
-        scales = sorted({changes_in_words(r) for r in runs})
+    for name in p.benchmarks:
+        runs, departs = study.records(name), study.departure(name)
         missing = [label(c.variant).lower() for c in study.row(name) if not c.records]
-        note = f"; {NOT_RUN}: {prose.listed(missing)}" if missing else ""
-        what = f"{prose.counted(len(runs), 'run')}, {prose.listed(scales)}" if runs else NOT_RUN
-        parts.append(f"- {title(name)}: source `{own}`, {what}{note}.")
+        note = f"; {NOT_RUN}: {prose.listed(missing)}" if missing and runs else ""
+        what = f"{prose.counted(len(runs), 'run')}, {departs or 'the full protocol'}" if runs else NOT_RUN
+        parts.append(f"- {title(name)}: source `{study.scale(name).source}`, {what}{note}.")
     return "\n".join([lead, "", *parts])
 
 
@@ -57,12 +57,11 @@ def accuracy_table(study: Study, benchmark: str) -> Table:
         reported = cell.reported.text if cell.reported else "–"
         if cell.last is None or cell.best is None:
             why = f"failed: {cell.failed[0].reason}" if cell.failed else NOT_RUN
-            rows.append((label(cell.variant), reported, why, "–", "–", study.source(benchmark)))
+            rows.append((label(cell.variant), reported, why, "–", "–", study.scale(benchmark).source))
             continue
-        scales = prose.listed(sorted({changes_in_words(r) for r in cell.records}))
         failed = f"; {prose.counted(len(cell.failed), 'run')} failed" if cell.failed else ""
         seeds = ("seed " if len(cell.records) == 1 else "seeds ") + ", ".join(str(r.seed) for r in cell.records)
-        runs = f"{study.source(benchmark)}, {scales}, {seeds}{failed}"
+        runs = f"{study.scale(benchmark).source}, {study.departure(benchmark) or 'full protocol'}, {seeds}{failed}"
         effect = study.effect(benchmark, cell.variant)
         against = "–" if effect is None or cell.variant == "baseline" else prose.signed_points(effect.mean)
         last, best = prose.interval(cell.last), prose.interval(cell.best)
@@ -75,14 +74,6 @@ def accuracy_table(study: Study, benchmark: str) -> Table:
         "differences seed by seed."
     )
     return Table(caption, columns, rows)
-
-
-def protocols(study: Study) -> list[Table]:
-    """Return the full protocol of every benchmark of the page, with the source of each number."""
-    return [
-        protocol_table(f"{title(name)}: protocol", benchmarks.get(name).protocol())
-        for name in study.parameters.benchmarks
-    ]
 
 
 def caption(study: Study, benchmark: str) -> str:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lifroles.figures.display import Display, command, show, svg
+from lifroles.figures.display import Display, card, command, show, svg
 
-__all__ = ["Display", "command", "show", "svg"]
+__all__ = ["Display", "card", "command", "show", "svg"]

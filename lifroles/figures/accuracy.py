@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lifroles import benchmarks
 from lifroles.accuracy.study import Cell, Study
+from lifroles.figures.dots import ROW, dots, not_run, rows
 from lifroles.figures.style import (
     CHANCE,
     COLOURS,
@@ -23,50 +24,6 @@ from lifroles.figures.style import (
     spread,
     style,
 )
-from lifroles.statistics import Interval
-
-ROW = 34  # units a row of a dot plot
-
-
-def _rows(ax: Axes, labels: Sequence[str], *, left: bool = True) -> None:
-    """Make one row a label, the first at the top."""
-    ax.set_ylim(len(labels) - 0.5, -0.5)
-    ax.set_yticks(range(len(labels)), labels if left else [""] * len(labels))
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-    for i in range(len(labels) - 1):
-        ax.axhline(i + 0.5, color=INK, linewidth=0.5, alpha=0.2, zorder=0)
-
-
-def _jitter(n: int, width: float = 0.09) -> np.ndarray:
-    """Return small offsets, the same for the same n, so that equal values stay apart."""
-    return np.zeros(1) if n == 1 else np.linspace(-width, width, n)
-
-
-def _dots(
-    ax: Axes,
-    y: float,
-    values: Sequence[float],
-    c: str,
-    summary: Interval | None = None,
-    *,
-    marker: str = "o",
-    pale: bool = False,
-) -> None:
-    """Draw every value as a point, and below them the mean and interval, if given."""
-    if not values:
-        return
-    alpha = 0.55 if pale else 1.0
-    offsets = _jitter(len(values))
-    ax.scatter(values, y + offsets, s=22 if pale else 34, color=c, marker=marker, alpha=alpha, linewidths=0, zorder=4)
-    if summary is not None and summary.low is not None and summary.high is not None:
-        y += 0.18
-        ax.plot([summary.low, summary.high], [y, y], color=c, linewidth=2, zorder=3, solid_capstyle="butt")
-        ax.plot([summary.mean] * 2, [y - 0.09, y + 0.09], color=c, linewidth=2, zorder=3)
-
-
-def _not_run(ax: Axes, y: float, x: float) -> None:
-    ax.text(x, y, "not run", va="center", ha="left", fontsize=9.5, style="italic", alpha=0.8)
 
 
 def _percent(ax: Axes, low: float, high: float, label: str) -> None:
@@ -89,15 +46,15 @@ def table6(study: Study, benchmark: str) -> Figure:
     with style():
         title = benchmarks.get(benchmark).title
         fig, (ax,) = figure(1, 70 + 46 * len(cells), f"Test accuracy on {title} of every variant, beside the paper's.")
-        _rows(ax, [short(c.variant) for c in cells])
+        rows(ax, [short(c.variant) for c in cells])
         for y, cell in enumerate(cells):
             c = colour(cell.variant)
-            _dots(ax, y - 0.2, cell.values("last_accuracy"), c, cell.last, marker=MARKERS[benchmark])
-            _dots(ax, y + 0.27, cell.values("best_accuracy"), c, marker=MARKERS[benchmark], pale=True)
+            dots(ax, y - 0.2, cell.values("last_accuracy"), c, cell.last, marker=MARKERS[benchmark])
+            dots(ax, y + 0.27, cell.values("best_accuracy"), c, marker=MARKERS[benchmark], pale=True)
             if not cell.records:
                 # Beside the paper's value and the chance line, not on them.
                 far = cell.reported is not None and cell.reported.value > (low + high) / 2
-                _not_run(ax, y, low + (0.25 if far else 0.6) * (high - low))
+                not_run(ax, y, low + (0.25 if far else 0.6) * (high - low))
             if cell.reported:
                 ax.scatter(cell.reported.value, y - 0.2, **REPORTED)
         if low < chance:
@@ -173,12 +130,12 @@ def groups(study: Study) -> Figure:
             columns=len(names),
         )
         for i, (ax, group) in enumerate(zip(axes, names, strict=True)):
-            _rows(ax, [short(c.variant) for c in cells], left=i == 0)
+            rows(ax, [short(c.variant) for c in cells], left=i == 0)
             for y, cell in enumerate(cells):
                 values = [float(r.final["group_accuracy"][group]) for r in cell.records]
-                _dots(ax, y, values, colour(cell.variant))
+                dots(ax, y, values, colour(cell.variant))
                 if not cell.records and i == 0:
-                    _not_run(ax, y, 0.05)
+                    not_run(ax, y, 0.05)
             ax.axvline(0.5, **CHANCE)
             ax.set_xlim(-0.08, 1.08)
             ax.set_xticks([0.5, 1], ["50", "100"])
@@ -200,13 +157,11 @@ def rates(study: Study, benchmark: str) -> Figure:
             f"Spikes per neuron and step on {title} of each spiking layer, every variant and seed.",
         )
         for ax, layer in zip(axes, layers, strict=True):
-            _rows(ax, [short(c.variant) for c in cells])
+            rows(ax, [short(c.variant) for c in cells])
             for y, cell in enumerate(cells):
-                _dots(
-                    ax, y - 0.05, cell.rates(layer), colour(cell.variant), cell.rate(layer), marker=MARKERS[benchmark]
-                )
+                dots(ax, y - 0.05, cell.rates(layer), colour(cell.variant), cell.rate(layer), marker=MARKERS[benchmark])
                 if not cell.records:
-                    _not_run(ax, y, 0.01)
+                    not_run(ax, y, 0.01)
             ax.set_xlim(left=-0.02 * ax.get_xlim()[1])
             ax.set_title(f"{title}, {names.get(layer, layer)}")
             ax.xaxis.set_major_locator(MaxNLocator(5))
@@ -227,11 +182,11 @@ def delays(study: Study) -> Figure:
         )
         labels = [d.label.replace(", ", ",\n", 1) if len(d.label) > 18 else d.label for d in settings]
         for ax, values in zip(axes, ([d.accuracies() for d in settings], [d.rates() for d in settings]), strict=True):
-            _rows(ax, labels)
+            rows(ax, labels)
             for y, own in enumerate(values):
-                _dots(ax, y, own, c, marker=MARKERS["xor"])
+                dots(ax, y, own, c, marker=MARKERS["xor"])
                 if not own:
-                    _not_run(ax, y, 0.42 if ax is axes[0] else 0.002)
+                    not_run(ax, y, 0.42 if ax is axes[0] else 0.002)
         axes[0].axvline(benchmarks.get("xor").chance, **CHANCE)
         _percent(axes[0], 0.4, 1.02, "test accuracy (%)")
         axes[1].set_xlabel("hidden layer, spikes per neuron and step")
@@ -253,7 +208,7 @@ def leaks(study: Study, initial: tuple[float, float]) -> Figure:
             sharex=True,
         )
         for ax, layer in zip(axes, layers, strict=True):
-            _rows(ax, [short(c.variant) for c in cells])
+            rows(ax, [short(c.variant) for c in cells])
             ax.axvspan(*initial, color=INK, alpha=0.1, linewidth=0)
             for y, cell in enumerate(cells):
                 values = [k for r in cell.records for k in r.final["learned_leaks"].get(layer, ())]

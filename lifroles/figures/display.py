@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from lifroles.figures.style import INK, PAPER, style
 from lifroles.parameters import NotebookParameters
 from lifroles.store import Record
+from lifroles.tables import Download
 
 _SVG = "http://www.w3.org/2000/svg"
 _XLINK = "http://www.w3.org/1999/xlink"
@@ -99,7 +100,15 @@ class Display:
 COMPUTED = "Computed on this page; no stored run is behind it."
 
 
-def show(fig: Figure, caption: str, *, command: str, records: Iterable[Record] = (), behind: str = COMPUTED) -> Display:
+def show(
+    fig: Figure,
+    caption: str,
+    *,
+    command: str,
+    records: Iterable[Record] = (),
+    behind: str = COMPUTED,
+    download: Download | None = None,
+) -> Display:
     """Return a figure as it stands in the book.
 
     Arguments:
@@ -108,17 +117,29 @@ def show(fig: Figure, caption: str, *, command: str, records: Iterable[Record] =
         command: the one command that makes the figure again.
         records: the runs behind it, if any.
         behind: what is behind it where no run is.
+        download: what is drawn, as a file.
     """
     html = (
         f'<figure class="lifroles">{svg(fig)}<figcaption><p>{escape(caption)}</p>'
-        f"{_card(command, list(records), behind)}</figcaption></figure>"
+        f"{_card(command, list(records), behind, download)}</figcaption></figure>"
     )
     return Display(html, caption)
 
 
-def _card(command: str, records: Sequence[Record], behind: str) -> str:
+def card(command: str, records: Iterable[Record], caption: str) -> Display:
+    """Return where a table's numbers come from, as a figure's card says it.
+
+    Arguments:
+        command: the one command that makes the table again.
+        records: the runs behind it.
+        caption: of the table, for those who read the notebook as text.
+    """
+    return Display(f'<div class="lifroles">{_card(command, list(records), COMPUTED, None)}</div>', caption)
+
+
+def _card(command: str, records: Sequence[Record], behind: str, download: Download | None) -> str:
     runs = (
-        f"<details><summary>{_count(len(records))} behind this figure, and how to train them</summary>"
+        f"<details><summary>{_count(len(records))} behind it, and how to train them</summary>"
         + "".join(f"<p><code>{escape(line)}</code></p>" for line in train_commands(records))
         + "<ul>"
         + "".join(f"<li>{_run(record)}</li>" for record in records)
@@ -126,7 +147,8 @@ def _card(command: str, records: Sequence[Record], behind: str) -> str:
         if records
         else f"<p>{escape(behind)}</p>"
     )
-    return f'<div class="lifroles-card"><p>Make it again: <code>{escape(command)}</code></p>{runs}</div>'
+    data = f"<p>Data: {download.link()}</p>" if download else ""
+    return f'<div class="lifroles-card"><p>Make it again: <code>{escape(command)}</code></p>{data}{runs}</div>'
 
 
 def train_commands(records: Iterable[Record]) -> list[str]:

@@ -53,8 +53,10 @@ SHORT: Mapping[str, str] = MappingProxyType(
 )
 """The variants' names in figures, where room is short."""
 
-MARKERS: Mapping[str, str] = MappingProxyType({"xor": "o", "mnist": "s"})
-"""One marker a benchmark."""
+MARKERS: Mapping[str, str] = MappingProxyType(
+    {"xor": "o", "shd": "^", "ssc": "v", "nmnist": "P", "dvs_gesture": "X", "mnist": "s", "cifar10": "h"}
+)
+"""One marker a benchmark; the diamond is the paper's value."""
 
 REPORTED = {"marker": "D", "facecolors": PAPER, "edgecolors": INK, "s": 46, "linewidths": 1.4, "zorder": 5}
 """The paper's value: the same open diamond everywhere."""

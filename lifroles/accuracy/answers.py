@@ -1,0 +1,121 @@
+"""What the runs behind the open questions say: a sentence or two for each question, computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from lifroles import benchmarks, paper, prose
+from lifroles.accuracy.settings import SILENT, Outcome
+from lifroles.accuracy.words import label
+from lifroles.statistics import mean_interval
+from lifroles.variant import TABLE6_VARIANTS
+
+
+def leakage(found: Sequence[Outcome]) -> str:
+    """Return whether a network without memory learns SHD, and where it does not."""
+    complete = [o for o in found if o.setting.variant == "complete_leakage"]
+    learned = [o for o in complete if o.learned]
+    failed = [o for o in complete if not o.learned]
+    silent = [o for o in complete if max(o.rate) < SILENT]
+    sentences = []
+    if learned:
+        best = max(learned, key=lambda o: o.mean)
+        sentences.append(
+            f"With complete leakage the network learns in {len(learned)} of {prose.counted(len(complete), 'setting')}, "
+            f"up to {prose.percent(best.mean)} ({best.setting.label}); the paper reports "
+            f"{paper.TABLE6['complete_leakage']['shd'].text}. So chance is no consequence of lost memory alone."  # pyright: ignore[reportOptionalMemberAccess]
+        )
+    elif complete:
+        sentences.append("With complete leakage the network stays near chance in every setting tried.")
+    if failed:
+        sentences.append(f"Near chance: {prose.listed(o.setting.label for o in failed)}.")
+    sentences.append(
+        f"Hidden layer silent: {prose.listed(o.setting.label for o in silent)}."
+        if silent
+        else "The hidden layer fires in all of them: training fails for another reason than silence where it fails."
+        if failed
+        else "The hidden layer fires in all of them."
+    )
+    return " ".join(sentences)
+
+
+def step_length(found: Sequence[Outcome]) -> str:
+    """Return what the reset does at each step length."""
+    by_dt: dict[float, dict[str, Outcome]] = {}
+    for one in found:
+        by_dt.setdefault(float(one.setting.changes.get("dt", 1.0)), {})[one.setting.variant] = one
+    lines, effects = [], {}
+    for dt, pair in sorted(by_dt.items()):
+        if {"baseline", "no_reset"} <= pair.keys():
+            own, base = pair["no_reset"].by_seed, pair["baseline"].by_seed
+            both = [own[seed] - base[seed] for seed in sorted(own.keys() & base.keys())]
+            if both:
+                effect = mean_interval(both)
+                effects[dt] = effect.mean
+                ends = (
+                    ""
+                    if effect.low is None or effect.high is None
+                    else (f" ({prose.signed_points(effect.low)} to {prose.signed_points(effect.high)})")
+                )
+                seeds = prose.counted(effect.n, "seed")
+                lines.append(f"{dt:g} ms: {prose.signed_points(effect.mean)} points{ends}, {seeds}")
+    if not effects:
+        return "No step length has both variants with the same seed yet."
+    text = f"Without reset less with reset: {'; '.join(lines)}."
+    if len(effects) > 1:
+        short, long = effects[min(effects)], effects[max(effects)]
+        trend = "falls" if long < short else "rises"
+        agrees = "as" if short > 0 > long else "not as"
+        text += (
+            f" From {min(effects):g} to {max(effects):g} ms the effect {trend}; it is {agrees} the earlier work has it "
+            "(help at the shortest step, harm at the longest)."
+        )
+    return text
+
+
+def batch_size(found: Sequence[Outcome]) -> str:
+    """Return which batch trains gestures."""
+    reported = paper.TABLE6["baseline"]["dvs_gesture"]
+    assert reported is not None
+    samples = benchmarks.get("dvs_gesture").facts.samples["train"]
+    said = []
+    for one in found:
+        batch = int(one.setting.changes.get("batch_size", 1024))
+        said.append(f"{batch:,} ({prose.counted(-(-samples // batch), 'update')} an epoch): {prose.percent(one.mean)}")
+    best = max(found, key=lambda one: one.mean)
+    enough = [one for one in found if one.mean >= reported.value - 0.02]
+    text = f"Batch size and accuracy: {'; '.join(said)}."
+    if best.setting.changes:
+        text += f" Best: {best.setting.label}."
+    return text + (
+        f" Within 2 points of the paper's {reported.text} or above: {prose.listed(o.setting.label for o in enough)}."
+        if enough
+        else f" None comes within 2 points of the paper's {reported.text}, on other data."
+    )
+
+
+def order(found: Sequence[Outcome]) -> str:
+    """Return whether the order of the variants changes with the learning rate."""
+    slow = {o.setting.variant: o.mean for o in found if not o.setting.changes}
+    fast = {o.setting.variant: o.mean for o in found if o.setting.changes}
+    common = [v for v in TABLE6_VARIANTS if v in slow and v in fast]
+    if len(common) < 2:
+        return "Too few variants were run with both learning rates to compare their order."
+    orders = [sorted(common, key=values.__getitem__, reverse=True) for values in (slow, fast)]
+    gain = fmean(fast[v] - slow[v] for v in common)
+    spreads = [max(values[v] for v in common) - min(values[v] for v in common) for values in (slow, fast)]
+    text = (
+        f"A tenfold higher rate changes accuracy by {prose.signed_points(gain)} points on average; from best to worst "
+        f"variant there are {prose.points(spreads[0])} at the paper's rate and {prose.points(spreads[1])} now. "
+    )
+    names = [", ".join(label(v).lower() for v in order) for order in orders]
+    if orders[0] == orders[1]:
+        return f"{text}The order stays: {names[0]}."
+    return f"{text}The order changes, from {names[0]} to {names[1]}."
+
+
+def readout(found: Sequence[Outcome]) -> str:
+    """Return which readout the held-out speakers prefer."""
+    best = max(found, key=lambda o: fmean(max(r.history["valid_accuracy"]) for r in o.records))
+    return f"Held-out speakers prefer: {best.setting.label}. The archived runs use it, with every speaker in training."

@@ -1,0 +1,182 @@
+"""What the paper leaves open, as data: settings of the protocol, one changed at a time, and a table a question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+from types import MappingProxyType
+from typing import Any
+
+from lifroles import benchmarks, prose
+from lifroles.accuracy import answers
+from lifroles.accuracy.settings import Outcome, Setting
+from lifroles.accuracy.study import Study
+from lifroles.accuracy.words import NOT_RUN, label
+from lifroles.statistics import mean_interval
+from lifroles.store import Record
+from lifroles.study import SCALES
+from lifroles.tables import Download, Table
+from lifroles.variant import TABLE6_VARIANTS
+
+
+@dataclass(frozen=True)
+class Question:
+    """A choice that the paper leaves open.
+
+    Arguments:
+        caption: what the table shows.
+        settings: its rows.
+        answer: says what came out; it gets the settings that have runs.
+    """
+
+    caption: str
+    settings: Sequence[Setting]
+    answer: Callable[[Sequence[Outcome]], str] = field(repr=False)
+
+
+def _shd(label: str, variant: str = "complete_leakage", epochs: int = 40, **changes: Any) -> Setting:
+    own = {**SCALES["archive"]["shd"].changes, **changes}
+    # the protocol's own values are no changes
+    own = {k: v for k, v in own.items() if v != getattr(benchmarks.get("shd").protocol(), k)}
+    return Setting(label, "shd", variant, "regenerated", own, epochs)
+
+
+def _faster(benchmark: str, source: str, epochs: int) -> list[Setting]:
+    return [
+        Setting(f"{label(variant)}, learning rate {lr:g}", benchmark, variant, source, changes, epochs)
+        for lr, changes in ((1e-4, {}), (1e-3, {"lr": 1e-3}))
+        for variant in TABLE6_VARIANTS
+    ]
+
+
+SCRIPT = {"readout": "softmax_sum", "readout_from": 11}
+
+
+QUESTIONS: Mapping[str, Question] = MappingProxyType(
+    {
+        "shd-leakage": Question(
+            "SHD regenerated, steps of 4 ms, after 40 epochs",
+            (
+                _shd("complete leakage, mean of the readout's potentials"),
+                _shd("the same, readout with a learnable leak", readout_leak="learnable"),
+                _shd("the same, without biases", bias=False),
+                _shd("the same, surrogate twice as wide", width=1.0),
+                _shd("complete leakage, sum of softmax", **SCRIPT),
+                _shd("complete leakage, spike rates of the class layer", readout="rate"),
+                _shd("baseline, mean of the readout's potentials", "baseline"),
+                _shd("baseline, sum of softmax", "baseline", **SCRIPT),
+                _shd("baseline, spike rates of the class layer", "baseline", readout="rate"),
+            ),
+            answers.leakage,
+        ),
+        "shd-readout": Question(
+            "SHD regenerated, steps of 4 ms, baseline, trained without two of the speakers, 100 epochs",
+            (
+                _shd("softmax of the potentials, summed from step 11", "baseline", 100, valid_speakers=2, **SCRIPT),
+                _shd("mean of the potentials from step 11", "baseline", 100, valid_speakers=2, readout_from=11),
+                _shd("mean of the potentials from step 0", "baseline", 100, valid_speakers=2),
+            ),
+            answers.readout,
+        ),
+        "shd-dt": Question(
+            "SHD regenerated, mean of the readout's potentials, after 40 epochs",
+            tuple(
+                _shd(f"{label(variant)}, steps of {dt:g} ms", variant, dt=dt)
+                for dt in (1.0, 2.0, 4.0, 8.0)
+                for variant in ("baseline", "no_reset")
+            ),
+            answers.step_length,
+        ),
+        "gesture-batch": Question(
+            "DVS128 Gesture (stand-in), baseline, 100 epochs",
+            tuple(
+                Setting(
+                    f"batches of {batch:,}",
+                    "dvs_gesture",
+                    "baseline",
+                    "gestures",
+                    {} if batch == 1024 else {"batch_size": batch},
+                    100,
+                )
+                for batch in (1024, 256, 64, 16)
+            ),
+            answers.batch_size,
+        ),
+        "nmnist-rate": Question(
+            "N-MNIST (stand-in), after 30 epochs", _faster("nmnist", "saccades", 30), answers.order
+        ),
+        "mnist-rate": Question("MNIST, after 30 epochs", _faster("mnist", "official", 30), answers.order),
+    }
+)
+"""The open questions by name."""
+
+
+def outcomes(study: Study, name: str) -> list[Outcome]:
+    """Return the settings of a question with the runs that the page's store has of them."""
+    known = study.store.all()
+    return [Outcome(setting, setting.records(known)) for setting in QUESTIONS[name].settings]
+
+
+def table(study: Study, name: str) -> Table:
+    """Return the settings of a question with their numbers, or that they were not run."""
+    found = outcomes(study, name)
+    validated = any(r.validated for r in map(_Numbers.of, found))
+    rows = [_Numbers.of(one).row(validated) for one in found]
+    columns = ("Setting", "Test accuracy", "Training accuracy", "Spikes per hidden neuron and step")
+    if validated:
+        columns = (*columns[:2], "Best epoch by held-out speakers, their accuracy", *columns[2:])
+    caption = f"{QUESTIONS[name].caption}; mean and 95 % t-interval over seeds."
+    return Table(caption, columns, rows, download=_download(name, found))
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """A row of a table of settings."""
+
+    outcome: Outcome
+    validated: bool
+
+    @classmethod
+    def of(cls, one: Outcome) -> _Numbers:
+        return cls(one, any("valid_accuracy" in r.history for r in one.records))
+
+    def row(self, validated: bool) -> tuple[str, ...]:
+        one = self.outcome
+        if not one.records:
+            return (one.setting.label, NOT_RUN, *["–"] * (3 if validated else 2))
+            held = [max(r.history["valid_accuracy"]) for r in one.records] if self.validated else []
+        middle = (prose.percent(fmean(held)) if held else "–",) if validated else ()
+        test = prose.interval(mean_interval(one.test))
+        return (one.setting.label, test, *middle, prose.percent(fmean(one.train)), f"{fmean(one.rate):.4f}")
+
+
+def _download(name: str, found: Sequence[Outcome]) -> Download:
+    columns = ("setting", "variant", "seed", "epochs", "test_accuracy", "train_accuracy", "hidden_rate", "run")
+    rows = [
+        (o.setting.label, o.setting.variant, r.seed, o.setting.epochs, test, train, rate, r.spec.digest)
+        for o in found
+        for r, test, train, rate in zip(o.records, o.test, o.train, o.rate, strict=True)
+    ]
+    return Download(name, columns, rows)
+
+
+def answer(study: Study, name: str) -> str:
+    """Return, as Markdown, what the runs of a question say, and how they are trained."""
+    found = [one for one in outcomes(study, name) if one.records]
+    if not found:
+        return f"**{NOT_RUN.capitalize()}** at the scale of this page."
+    seeds = [len(one.records) for one in found]
+    sure = (
+        "One seed a row: this shows what can happen, not how often."
+        if max(seeds) == 1
+        else (f"{min(seeds)} to {max(seeds)} seeds a row." if min(seeds) < max(seeds) else f"{max(seeds)} seeds a row.")
+    )
+    missing = len(QUESTIONS[name].settings) - len(found)
+    rest = f" {prose.counted(missing, 'row')} not run." if missing else ""
+    return f"{QUESTIONS[name].answer(found)} {sure}{rest}"
+
+
+def records(study: Study, name: str) -> list[Record]:
+    """Return the runs behind a question."""
+    return [record for one in outcomes(study, name) for record in one.records]
