@@ -121,34 +121,28 @@ def outcomes(study: Study, name: str) -> list[Outcome]:
 def table(study: Study, name: str) -> Table:
     """Return the settings of a question with their numbers, or that they were not run."""
     found = outcomes(study, name)
-    validated = any(r.validated for r in map(_Numbers.of, found))
-    rows = [_Numbers.of(one).row(validated) for one in found]
+    held_out = any(_held_out(one) for one in found)
     columns = ("Setting", "Test accuracy", "Training accuracy", "Spikes per hidden neuron and step")
-    if validated:
-        columns = (*columns[:2], "Best epoch by held-out speakers, their accuracy", *columns[2:])
+    if held_out:
+        columns = (*columns[:2], "Held-out speakers, best epoch", *columns[2:])
+    rows = [
+        _row(one, held_out) if one.records else (one.setting.label, NOT_RUN, *["–"] * (len(columns) - 2))
+        for one in found
+    ]
     caption = f"{QUESTIONS[name].caption}; mean and 95 % t-interval over seeds."
     return Table(caption, columns, rows, download=_download(name, found))
 
 
-@dataclass(frozen=True)
-class _Numbers:
-    """A row of a table of settings."""
+def _held_out(one: Outcome) -> list[float]:
+    """Return the highest accuracy of every run on the speakers that were held out of its training, if any were."""
+    return [max(r.history["valid_accuracy"]) for r in one.records if "valid_accuracy" in r.history]
 
-    outcome: Outcome
-    validated: bool
 
-    @classmethod
-    def of(cls, one: Outcome) -> _Numbers:
-        return cls(one, any("valid_accuracy" in r.history for r in one.records))
-
-    def row(self, validated: bool) -> tuple[str, ...]:
-        one = self.outcome
-        if not one.records:
-            return (one.setting.label, NOT_RUN, *["–"] * (3 if validated else 2))
-            held = [max(r.history["valid_accuracy"]) for r in one.records] if self.validated else []
-        middle = (prose.percent(fmean(held)) if held else "–",) if validated else ()
-        test = prose.interval(mean_interval(one.test))
-        return (one.setting.label, test, *middle, prose.percent(fmean(one.train)), f"{fmean(one.rate):.4f}")
+def _row(one: Outcome, held_out: bool) -> tuple[str, ...]:
+    held = _held_out(one)
+    middle = (prose.percent(fmean(held)) if held else "–",) if held_out else ()
+    test = prose.interval(mean_interval(one.test))
+    return (one.setting.label, test, *middle, prose.percent(fmean(one.train)), f"{fmean(one.rate):.4f}")
 
 
 def _download(name: str, found: Sequence[Outcome]) -> Download:
