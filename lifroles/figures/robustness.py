@@ -156,8 +156,12 @@ def fig9(study: Study, labels: dict[str, str]) -> Figure | None:
 
 
 def in_time(study: Study, labels: dict[str, str]) -> Figure | None:
-    """Return the share of the flips that falls on each time step, one panel an attack; ``None`` without data."""
-    attacks = [a for a in study.parameters.attacks if any(study.in_time(r.model, a) is not None for r in study.rows)]
+    """Return the share of the flips that falls on each time step, one panel an attack; ``None`` without data.
+
+    Flips by chance fall on all steps alike, so they have no panel.
+    """
+    wanted = [attack for attack in study.parameters.attacks if attack != "chance"]
+    attacks = [a for a in wanted if any(study.in_time(r.model, a) is not None for r in study.rows)]
     if not attacks:
         return None
     with style():

@@ -44,16 +44,17 @@ def workflow(study: Study) -> list[object]:
         "success."
     )
     shown: list[object] = [_shown(study, figures.workflow(), caption, [])]
-    for row in study.rows:
-        for run in row.records:
-            for probe in find(run, "attack_steps")[:1]:
-                names = ("events", "gradient", "inserted", "deleted", "scores")
-                arrays = {name: probe.array(name) for name in names}
-                last = len(arrays["events"]) - 1
-                flips = [probe.numbers["flips", f"iteration={i}"] for i in range(1, last + 1)]
-                said = words.steps_caption(probe.numbers, last, row.model)
-                return [*shown, _shown(study, figures.steps(arrays, flips), said, [run])]
-    return [*shown, Markdown(f"One recording under attack: {words.NOT_ASKED}.")]
+    found = [
+        (r, probe) for r in study.records for probe in find(r, "attack_steps") if ("success", "all") in probe.numbers
+    ]
+    if not found:
+        return [*shown, Markdown(f"One recording under attack: {words.NOT_ASKED}.")]
+    run, probe = found[0]
+    arrays = {name: probe.array(name) for name in ("events", "gradient", "inserted", "deleted", "scores")}
+    last = len(arrays["events"]) - 1
+    flips = [probe.numbers["flips", f"iteration={i}"] for i in range(1, last + 1)]
+    said = words.steps_caption(probe.numbers, last, run.variant_name)
+    return [*shown, _shown(study, figures.steps(arrays, flips), said, [run])]
 
 
 def results(study: Study) -> list[object]:

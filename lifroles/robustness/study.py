@@ -151,7 +151,7 @@ class Study(Shown):
         for run in {run.spec.digest: run for run in runs}.values():
             for record in find(run, "attack"):
                 name = kind(record)
-                if name is not None:
+                if name is not None and record.numbers["samples", "all"]:
                     everything.setdefault((run.variant_name, name, run.seed), []).append(Attacked.of(record))
         common = shared({key: found for key, found in everything.items() if key[1] in self.parameters.attacks})
         return {key: [one.only(common[key[2]]) for one in found] for key, found in everything.items()}

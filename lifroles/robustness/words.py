@@ -16,7 +16,7 @@ from lifroles.statistics import Interval
 from lifroles.tables import Table
 
 ATTACK_LABELS = {
-    "liang": "the paper's (Liang et al. 2021)",
+    "liang": "the paper's attack (Liang et al. 2021)",
     "gradient": "few flips along the gradient",
     "smooth": "few flips along the gradient of a smooth surrogate",
     "chance": "flips by chance",
@@ -68,7 +68,6 @@ def fig9_table(study: Study, attack: str) -> Table:
     for row in study.rows:
         seeds = study.values(row.model, attack, "success")
         if not seeds:
-            rows.append((LABELS[row.model], NOT_ASKED if row.records else NOT_RUN, *["–"] * 5, "0"))
             continue
         value = {what: study.value(row.model, attack, what) for what in MEASURES}
         inserted, success, vanished = (value[what] for what in ("inserted", "success", "vanished"))
@@ -91,7 +90,7 @@ def fig9_table(study: Study, attack: str) -> Table:
         "attack's steps."
     )
     columns = ("Model", "Flips", "Share", "L2", "Inserted", "Fooled", "No gradient", "Seeds")
-    return Table(caption, columns, rows)
+    return Table(caption, columns, rows or [(NOT_ASKED, *["–"] * (len(columns) - 1))])
 
 
 MEASURES = ("flips", "fraction", "l2", "inserted", "success", "vanished")
@@ -145,31 +144,26 @@ def _label(attack: str) -> str:
     return ATTACK_LABELS[attack][0].upper() + ATTACK_LABELS[attack][1:]
 
 
-def _side(found: Interval | None) -> str:
-    """Return whether a logarithm is surely above or below 0, or only on average."""
-    if found is None or found.mean == 0:
-        return "no"
-    sure = found.low is not None and found.high is not None and (found.low > 0 or found.high < 0)
-    return f"{'' if sure else 'on average '}{'above' if found.mean > 0 else 'below'}"
+def _sure(found: Interval) -> str:
+    """Return how sure a logarithm's sign is: nothing where its interval excludes 0."""
+    if found.low is None or found.high is None:
+        return " (one network each)"
+    return "" if found.low > 0 or found.high < 0 else " (on average)"
 
 
 def reversals(study: Study) -> str:
     """Return, as Markdown, for each part of the paper's order under which attacks it holds and which turn it round."""
     lines = []
     for more, less, text in ORDER:
-        sides = {a: _side(study.ratio(more, less, a)) for a in ATTACKS}
-        sides = {a: side for a, side in sides.items() if side != "no"}
-        if not sides:
+        found = {a: ratio for a in ATTACKS if (ratio := study.ratio(more, less, a)) is not None}
+        if not found:
             lines.append(f"- {text}: {NOT_ASKED}.")
             continue
-        holds, turned = ([a for a, side in sides.items() if side.endswith(end)] for end in ("above", "below"))
         parts = []
-        for which, attacks in (("holds", holds), ("**is reversed**", turned)):
-            if attacks:
-                said = prose.listed(
-                    f"{ATTACK_LABELS[a]}{'' if sides[a] in ('above', 'below') else ' (on average)'}" for a in attacks
-                )
-                parts.append(f"{which} under {said}")
+        for which, up in (("holds", True), ("**is reversed**", False)):
+            said = [f"{ATTACK_LABELS[a]}{_sure(r)}" for a, r in found.items() if (r.mean > 0) == up]
+            if said:
+                parts.append(f"{which} under {prose.listed(said)}")
         lines.append(f"- {text}: {'; '.join(parts)}.")
     return "\n".join(lines)
 

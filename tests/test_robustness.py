@@ -1,0 +1,197 @@
+"""Section 4.3: what its page shows of networks and of the attacks on them."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_runs import fake_record
+from IPython.display import Markdown
+
+from lifroles.parameters import RobustnessParameters
+from lifroles.probes import attack, attack_steps, corruption, record
+from lifroles.robustness import collect, page, study, words
+from lifroles.store import Store, read
+from lifroles.study import SCALES
+
+SCALE = SCALES["archive"]["nmnist"]
+
+
+def trained(store, model, seed=0):
+    return read(store.write(fake_record("nmnist", model, seed, SCALE.source, last=0.9, **SCALE.changes)))
+
+
+def write(run, probe, findings, **changes):
+    record.write(run.path, record.ProbeSpec.of(probe, run.spec, **changes), findings, {})
+
+
+def attacked(run, flips, *, samples=None, vanished=0, **changes):
+    """Write an attack: flips of every sample, ``None`` where it was not fooled, half of them insertions."""
+    won = np.array([f is not None for f in flips])
+    counts = np.array([f or 1 for f in flips], np.int32)
+    steps = np.zeros((len(flips), 15), np.int32)
+    steps[:, 0] = counts
+    arrays = {
+        "samples": np.arange(len(flips)) if samples is None else np.array(samples),
+        "labels": np.zeros(len(flips), np.uint8),
+        "success": won,
+        "flips": counts,
+        "insertions": counts // 2,
+        "iterations": np.full(len(flips), 10, np.int32),
+        "vanished": np.full(len(flips), vanished, np.int32),
+        "steps": steps,
+    }
+    write(run, attack.PROBE, record.Findings({("samples", "all"): float(len(flips))}, arrays), **changes)
+
+
+def corrupted(run, clean, noisy):
+    found = {("accuracy", "none/0"): clean, ("accuracy", "noise/0.01"): noisy, ("accuracy", "noise/0.03"): noisy}
+    write(run, corruption.PROBE, record.Findings(found))
+
+
+def shown(store, **changes):
+    return collect(RobustnessParameters(**changes), store=store)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def test_an_empty_archive_is_said_plainly(store):
+    empty = shown(store)
+    assert "trained: none yet" in page.scale(empty).data
+    for part in (*page.results(empty), page.variations(empty)[1], *page.corruptions(empty), page.sweep(empty)):
+        assert isinstance(part, Markdown)
+        assert "not measured" in part.data or "not run" in part.data
+    assert page.order(empty)[1].data.count("not measured") == 4
+    summary, table = page.claims(empty)
+    assert "5 cannot be tested" in summary.data
+    assert len(table.rows) == 5
+
+
+def test_models_are_compared_on_the_recordings_that_all_of_them_got_right(store):
+    attacked(trained(store, "baseline"), [100, 200, 1000], samples=[1, 2, 3])
+    attacked(trained(store, "complete_leakage"), [7000, 400, 800], samples=[0, 1, 2])
+    found = shown(store)
+    assert found.common == {0: 2}
+    assert found.values("baseline", "liang", "flips") == {0: 150}
+    assert found.values("complete_leakage", "liang", "flips") == {0: 600}
+    assert found.value("baseline", "liang", "fraction").mean == pytest.approx(150 / (15 * 2312))
+    assert found.value("baseline", "liang", "l2").mean == pytest.approx((10 + math.sqrt(200)) / 2)
+    assert found.value("baseline", "liang", "inserted").mean == 0.5
+    assert "2 (seed 0). That is fewer than the 200" in page.scale(found).data
+
+
+def test_a_ratio_counts_only_recordings_on_which_both_are_fooled(store):
+    attacked(trained(store, "baseline"), [100, 300, None, 200])
+    attacked(trained(store, "complete_leakage"), [200, None, 900, 400])
+    found = shown(store)
+    assert math.exp(found.ratio("complete_leakage", "baseline", "liang").mean) == pytest.approx(2)
+    assert found.values("baseline", "liang", "success") == {0: 0.75}
+    assert found.values("baseline", "liang", "flips") == {0: 200}
+
+
+def test_attack_seeds_are_averaged_within_a_network_and_networks_give_the_interval(store):
+    for seed, flips in ((0, 100), (1, 120), (2, 140)):
+        run = trained(store, "baseline", seed)
+        for attack_seed in range(3):
+            attacked(run, [flips + 10 * attack_seed], seed=attack_seed)
+    found = shown(store).value("baseline", "liang", "flips")
+    assert (found.n, found.mean) == (3, pytest.approx(130))
+    assert found.low < 130 < found.high
+
+
+def test_variations_of_an_attack_are_not_taken_for_the_attack(store):
+    run = trained(store, "baseline")
+    attacked(run, [100])
+    attacked(run, [50], scale=0.1)
+    attacked(run, [70], attack="gradient", smooth=2.0)
+    attacked(run, [10], targeted=True)
+    found = shown(store)
+    for name, flips in (("liang", 100), ("fine", 50), ("smooth", 70)):
+        assert found.values("baseline", name, "flips") == {0: flips}
+    assert found.values("baseline", "gradient", "flips") == {}
+    assert "a tenth of the flips" in words.variations_table(found).rows[0][0]
+
+
+def test_a_control_that_turns_the_papers_order_round_is_named(store):
+    for seed in range(3):
+        for model, liang, chance in (("baseline", 100 + seed, 500 + seed), ("recurrent", 50 + seed, 900 + seed)):
+            run = trained(store, model, seed)
+            attacked(run, [liang])
+            attacked(run, [chance], attack="chance")
+    found = shown(store)
+    line = words.reversals(found).splitlines()[2]
+    assert line == (
+        "- The baseline takes more than with recurrence: holds under the paper's attack (Liang et al. 2021); "
+        "**is reversed** under flips by chance."
+    )
+    table = words.order_table(found)
+    assert table.columns[1:] == ("The paper's attack (Liang et al. 2021)", "Flips by chance")
+    assert table.rows[2][1].startswith("× 2.0 (".replace("2.0", f"{(100 / 50 * 101 / 51 * 102 / 52) ** (1 / 3):.2f}"))
+
+
+def test_the_share_of_steps_without_a_gradient_is_said(store):
+    attacked(trained(store, "baseline"), [100], vanished=5)
+    attacked(trained(store, "no_reset"), [100], vanished=1)
+    said = words.vanishing(shown(store))
+    assert "in 10\N{NO-BREAK SPACE}% (without reset) to 50\N{NO-BREAK SPACE}% (baseline) of its steps" in said
+
+
+def test_claims_are_decided_on_the_common_recordings(store):
+    for seed in range(3):
+        attacked(trained(store, "baseline", seed), [100 + seed, 9999], samples=[0, 1])
+        attacked(trained(store, "complete_leakage", seed), [300, 1], samples=[0, 2])
+    summary, table = page.claims(shown(store))
+    assert table.rows[0][2] == "held"
+    assert table.rows[1][2] == "not tested: runs are missing"
+    assert "1 held and 4 cannot be tested" in summary.data
+
+
+def test_noise_is_compared_with_each_networks_own_clean_recordings(store):
+    corrupted(trained(store, "baseline"), 0.9, 0.7)
+    corrupted(trained(store, "no_leakage"), 0.96, 0.3)
+    found = shown(store)
+    fig: Any = page.corruptions(found)[0]
+    assert "baseline loses least (20.0 points) and without leakage most (66.0 points)" in fig.caption
+    rows = {row[0]: row[1:] for row in words.corruption_table(found).rows}
+    assert rows["Without leakage"] == ("66.0", "66.0")
+
+
+def test_the_sweep_takes_every_feed_forward_network_with_hard_reset(store):
+    for model in ("baseline", "no_leakage", "complete_leakage", "leak-0.5_hard", "no_reset", "recurrent", "lstm"):
+        attacked(run := trained(store, model), [100])
+        corrupted(run, 0.9, 0.8)
+    found = shown(store)
+    assert list(found.sweep) == [0.0, 0.3, 0.5, 1.0]
+    assert found.values("leak-0.5_hard", "liang", "flips") == {0: 100}
+    assert "4 values of k_tau" in page.sweep(found).caption
+
+
+def test_one_recording_is_shown_step_by_step(store):
+    arrays = {
+        "events": np.ones((3, 2, 34, 34), np.uint8),
+        "inserted": np.zeros((3, 34, 34), np.uint8),
+        "deleted": np.ones((3, 34, 34), np.uint8),
+        "gradient": np.ones((3, 34, 34), np.float16),
+        "scores": np.eye(10, dtype=np.float32)[[4, 4, 9]],
+    }
+    numbers = {("success", "all"): 1.0, ("label", "all"): 4.0, ("predicted", "all"): 9.0}
+    numbers |= {("flips", "iteration=1"): 700.0, ("flips", "iteration=2"): 1200.0}
+    write(trained(store, "baseline"), attack_steps.PROBE, record.Findings(numbers, arrays))
+    fig: Any = page.workflow(shown(store))[1]
+    assert (
+        "A recording of a 4 under attack: baseline takes it for a 9 after 2 iterations and 1,200 flips" in fig.caption
+    )
+
+
+def test_every_attack_of_the_page_is_one_that_the_probe_knows():
+    for changes in study.ATTACKS.values():
+        record.choose(attack.PROBE, changes)
+    for questions in (study.ASKED, study.TOY):
+        for name, asked in questions.items():
+            for changes in asked:
+                record.choose(
+                    {"attack": attack, "attack_steps": attack_steps, "corruption": corruption}[name].PROBE, changes
+                )
