@@ -55,7 +55,7 @@ def test_an_empty_archive_is_said_plainly_and_the_papers_numbers_stay(tmp_path):
     assert summary.data.count("cannot be tested") == 2
     assert {row[2] for row in table.rows} == {"not tested: runs are missing"}
     assert not any(table.notes)
-    for part in (page.propagation(study), *page.landscapes(study), *page.features(study)):
+    for part in (*page.propagation(study), *page.landscapes(study), *page.features(study)):
         assert isinstance(part, Markdown)
         assert "not measured" in str(part.data)
 

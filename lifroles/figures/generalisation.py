@@ -215,3 +215,37 @@ def features(study: Study, layout: str = "tsne") -> Figure | None:
                 ax.text(x, y, str(digit), ha="center", va="center", fontsize=9.5, fontweight="bold")
             ax.set_title(LABELS[row.model], fontsize=9)
         return fig
+
+
+def moved(study: Study) -> Figure | None:
+    """Return how the features move: a UMAP of 3 ms, and the same one of 1 and 10 ms, one row a model."""
+    wanted = [(row, row.probes("features")[0]) for row in _with(study, FIG7, "features")]
+    shown = [(row, record) for row, record in wanted if any(key == "dt=10" for key in record.metric("knn"))]
+    if not shown:
+        return None
+    steps = [name for name in ("umap_1", "umap_10") if f"dt={name[5:]}" in shown[0][1].metric("knn")]
+    with style():
+        fig, axes = figure(
+            len(shown), 20 + 118 * len(shown), "Features at 3 ms and, in the same plane, at others.", 1 + len(steps)
+        )
+        fig.set_dpi(220)
+        for i, (row, record) in enumerate(shown):
+            labels = record.array("labels")
+            for j, layout in enumerate(("umap", *steps)):
+                ax = axes[i * (1 + len(steps)) + j]
+                ax.scatter(*record.array(layout).T, c=labels, cmap="tab10", s=1.6, linewidths=0, rasterized=True)
+                ax.set_xticks([])
+                ax.set_yticks([])
+                for spine in ax.spines.values():
+                    spine.set_visible(False)
+                if i == 0:
+                    ax.set_title("3 ms" if layout == "umap" else f"{layout[5:]} ms", loc="center", fontsize=9.5)
+                if j == 0:
+                    ax.set_ylabel(name(row.model), fontsize=9)
+        for i in range(len(shown)):
+            across = axes[i * (1 + len(steps)) : (i + 1) * (1 + len(steps))]
+            low = np.min([[ax.get_xlim()[0], ax.get_ylim()[0]] for ax in across], 0)
+            high = np.max([[ax.get_xlim()[1], ax.get_ylim()[1]] for ax in across], 0)
+            for ax in across:
+                ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
+        return fig

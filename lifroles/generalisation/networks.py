@@ -17,6 +17,7 @@ from lifroles.spec import RunSpec
 from lifroles.statistics import Interval, mean_interval
 from lifroles.store import Record, Store
 from lifroles.study import SCALES, Scale
+from lifroles.tables import Download
 from lifroles.variant import VARIANT_LABELS
 
 Say = Callable[[str], None]
@@ -145,6 +146,19 @@ def scale_note(shown: Shown, asked: Sequence[str]) -> str:
             "What holds here need not hold on the published recordings."
         )
     return "\n".join(lines)
+
+
+def download(shown: Shown, probe: str, metrics: Sequence[str]) -> Download:
+    """Return what a probe found as a file: one row a run, metric and key."""
+    rows = [
+        (model.model, run.seed, metric, key, f"{value:.6g}", run.spec.digest, record.spec.digest)
+        for model in shown.models
+        for run in model.records
+        for record in find(run, probe)
+        for (metric, key), value in record.numbers.items()
+        if metric in metrics
+    ]
+    return Download(probe, ("model", "seed", "metric", "key", "value", "run", "probe"), rows)
 
 
 def interval(values: Sequence[float]) -> Interval | None:

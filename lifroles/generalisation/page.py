@@ -8,17 +8,28 @@ from matplotlib.figure import Figure
 from lifroles.benchmarks.nmnist import NmnistProtocol
 from lifroles.figures import Display, command, show
 from lifroles.figures import generalisation as figures
-from lifroles.generalisation import verdicts, words
+from lifroles.generalisation import networks, verdicts, words
 from lifroles.generalisation.study import OtherReading, Study, frames
 from lifroles.probes.landscape import RADII
+from lifroles.probes.record import find
 from lifroles.tables import Table, protocol_table
 
 NOTEBOOK = "4_2_generalisation"
 
 
+METRICS = {
+    "resolution": ("accuracy",),
+    "gradients": ("gradient", "reach", "distance"),
+    "landscape": ("rise", "worst", "loss"),
+    "features": ("silhouette", "knn", "linear", "procrustes", "accuracy"),
+}
+"""The numbers of each probe that its figure offers as a file."""
+
+
 def _shown(study: Study, fig: Figure, caption: str, probe: str) -> Display:
-    records = [record for row in study.rows if row.probes(probe) for record in row.records]
-    return show(fig, caption, command=command(NOTEBOOK, study.parameters), records=records)
+    records = [record for row in study.rows for record in row.records if find(record, probe)]
+    offered = networks.download(study, probe, METRICS[probe])
+    return show(fig, caption, command=command(NOTEBOOK, study.parameters), records=records, download=offered)
 
 
 def scale(study: Study) -> Markdown:
@@ -58,11 +69,12 @@ def controls(study: Study) -> list[Table]:
     return words.controls(study)
 
 
-def propagation(study: Study) -> object:
+def propagation(study: Study) -> list[object]:
     """Return Eqs. (12) and (13), measured."""
+    said = words.propagation_caption(study)
     if not any(row.probes("gradients") for row in study.rows):
-        return Markdown(words.propagation_caption(study))
-    return _shown(study, figures.propagation(study), words.propagation_caption(study), "gradients")
+        return [Markdown(said)]
+    return [_shown(study, figures.propagation(study), said, "gradients"), words.propagation_table(study)]
 
 
 def landscapes(study: Study) -> list[object]:
@@ -78,6 +90,7 @@ def landscapes(study: Study) -> list[object]:
     return [
         _shown(study, fig, caption, "landscape"),
         _shown(study, figures.rises(study, radii), words.rises_caption(study, radii[1]), "landscape"),
+        words.rises_table(study, radii),
     ]
 
 
@@ -86,7 +99,12 @@ def features(study: Study) -> list[object]:
     fig = figures.features(study)
     if fig is None:
         return [Markdown(words.features_caption(study))]
-    return [_shown(study, fig, words.features_caption(study), "features"), words.features_table(study)]
+    shown: list[object] = [
+        _shown(study, fig, words.features_caption(study), "features"),
+        words.features_table(study),
+    ]
+    moved = figures.moved(study)
+    return shown if moved is None else [*shown, _shown(study, moved, words.moved_caption(study), "features")]
 
 
 def claims(study: Study) -> list[object]:

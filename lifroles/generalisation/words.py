@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lifroles import paper, prose
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, interval, named
@@ -151,9 +153,66 @@ def propagation_caption(study: Study) -> str:
         f"Gain of an error over five steps, from the smallest: {_ordered(reach, '.2g')}. Top: root mean square of the "
         "singular values of ∂u(T)/∂u(T−lag); middle: norm of the loss's gradient at each step, last step = 1; bottom: "
         "distance of the states after some input entries of one step were flipped, without any surrogate. The state "
-        "is u "
-        "of the hidden layer, c of the LSTM, h of the other cells. Mean over runs."
+        "is u of the hidden layer, c of the LSTM, h of the other cells. Mean over runs."
     )
+
+
+def propagation_table(study: Study, lag: int = 5) -> Table:
+    """Return how errors travel: the gain of one step and of several, and what becomes of flipped input entries."""
+    rows = []
+    for row in study.rows:
+        found = row.probes("gradients")
+        if not found:
+            continue
+        gain, reach, distance, spikes = (row.curve("gradients", m) for m in ("gain", "reach", "distance", "spikes"))
+        flipped = sum(one.numbers["flipped", "output"] for one in found) / len(found)
+        rows.append(
+            (
+                LABELS[row.model],
+                f"{sum(gain.values()) / len(gain):.3f}",
+                f"{reach[lag]:.2g}",
+                f"{distance[lag] / distance[0]:.2g}" if distance[0] else "–",
+                f"{1e6 * spikes[lag]:,.0f}" if spikes else "–",
+                prose.percent(flipped, 2),
+                str(len(found)),
+            )
+        )
+    columns = (
+        "Model", "Gain of a step", f"Gain of {lag} steps", f"Distance after {lag} steps", "Spikes changed by then",
+        "Class changed", "Runs",
+    )  # fmt: skip
+    caption = (
+        "Errors in time, mean over runs. Gains: root mean square of the singular values, by the surrogate gradient. "
+        "Distance: of the states, after entries of one input step were flipped, that of the flips = 1; spikes of the "
+        "hidden layer that differ by then, of a million; and recordings whose class changes; all without a surrogate."
+    )
+    return Table(caption, columns, rows)
+
+
+def rises_table(study: Study, radii: Sequence[float]) -> Table:
+    """Return the rise of the loss at each radius: mean over runs, and the least and most of all pairs of directions."""
+    rows = []
+    for row in study.rows:
+        found = row.probes("landscape")
+        if not found:
+            continue
+        cells = []
+        for radius in radii:
+            ends = f"/radius={radius:g}"
+            values = [v for one in found for k, v in one.metric("rise").items() if k.endswith(ends)]
+            mean = interval(row.rises(radius))
+            cells.append(f"{mean.mean:.4f} ({min(values):.4f} to {max(values):.4f})" if mean else "–")
+        worst = [one.numbers["worst", "radius=0.25"] for one in found if ("worst", "radius=0.25") in one.numbers]
+        centre = sum(one.numbers["loss", "centre"] for one in found) / len(found)
+        steepest = f"{sum(worst) / len(worst):.4f}" if worst else "–"
+        rows.append((LABELS[row.model], f"{centre:.4f}", *cells, steepest, str(len(found))))
+    columns = ("Model", "Loss", *(f"Rise at {radius:g}" for radius in radii), "Up the gradient, 0.25", "Runs")
+    caption = (
+        "Mean squared error at the trained weights, and its mean rise on circles around them: mean over runs (least to "
+        "most of all pairs of directions and runs). Up the gradient: the rise one step along the gradient that "
+        "training used, every row by a quarter of its norm; for spiking networks that gradient is not the loss's own."
+    )
+    return Table(caption, columns, rows)
 
 
 def rises_caption(study: Study, radius: float) -> str:
@@ -213,4 +272,21 @@ def features_caption(study: Study) -> str:
         f"{named(top)} "
         f"separates the digits most (silhouette {found[top]:.3f}) and {named(low)} least ({found[low]:.3f}); "
         "distances in the picture prove nothing."
+    )
+
+
+def moved_caption(study: Study) -> str:
+    """Return how much of the neighbourhood at 3 ms still tells the digit at another step length."""
+    parts = []
+    for row in study.rows:
+        found = row.probes("features")
+        own = [one.numbers["knn", "features"] for one in found]
+        for dt in ("1", "10"):
+            away = [one.numbers["knn", f"dt={dt}"] for one in found if ("knn", f"dt={dt}") in one.numbers]
+            if own and away:
+                now = prose.percent(sum(away) / len(away), 0)
+                parts.append(f"{named(row.model)} {now} at {dt} ms (own: {prose.percent(sum(own) / len(own), 0)})")
+    return (
+        "UMAP, fitted to the features at 3 ms and applied to those at other step lengths with 15 steps kept, one "
+        f"colour a digit. Digits told by the neighbours at 3 ms: {prose.listed(parts)}."
     )

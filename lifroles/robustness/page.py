@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 
 from lifroles.figures import Display, command, show
 from lifroles.figures import robustness as figures
-from lifroles.generalisation import verdicts
+from lifroles.generalisation import networks, verdicts
 from lifroles.probes.record import find
 from lifroles.robustness import words
 from lifroles.robustness.study import Study
 from lifroles.store import Record
-from lifroles.tables import Table
+from lifroles.tables import Download, Table
 
 NOTEBOOK = "4_3_robustness"
 
@@ -24,12 +24,12 @@ TITLES = {
 }
 
 
-def _shown(study: Study, fig: Figure, caption: str, records: list[Record]) -> Display:
-    return show(fig, caption, command=command(NOTEBOOK, study.parameters), records=records)
+def _shown(study: Study, fig: Figure, caption: str, records: list[Record], download: Download | None = None) -> Display:
+    return show(fig, caption, command=command(NOTEBOOK, study.parameters), records=records, download=download)
 
 
 def _asked(study: Study, probe: str) -> list[Record]:
-    return [record for row in study.rows if row.probes(probe) for record in row.records]
+    return [record for row in study.rows for record in row.records if find(record, probe)]
 
 
 def scale(study: Study) -> Markdown:
@@ -63,7 +63,7 @@ def results(study: Study) -> list[object]:
     if fig is None:
         return [Markdown(words.fig9_caption(study))]
     tables = [words.fig9_table(study, attack) for attack in study.parameters.attacks]
-    return [_shown(study, fig, words.fig9_caption(study), _asked(study, "attack")), *tables]
+    return [_shown(study, fig, words.fig9_caption(study), _asked(study, "attack"), words.attacks(study)), *tables]
 
 
 def order(study: Study) -> list[object]:
@@ -86,7 +86,13 @@ def corruptions(study: Study) -> list[object]:
     if fig is None:
         return [Markdown(words.corruption_caption(study))]
     return [
-        _shown(study, fig, words.corruption_caption(study), _asked(study, "corruption")),
+        _shown(
+            study,
+            fig,
+            words.corruption_caption(study),
+            _asked(study, "corruption"),
+            networks.download(study, "corruption", ("accuracy",)),
+        ),
         words.corruption_table(study),
     ]
 

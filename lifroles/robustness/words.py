@@ -13,7 +13,7 @@ from lifroles.probes.attack import PROBE
 from lifroles.probes.record import choose
 from lifroles.robustness.study import ATTACKS, ENTRIES, VARIATIONS, Study
 from lifroles.statistics import Interval
-from lifroles.tables import Table
+from lifroles.tables import Download, Table
 
 ATTACK_LABELS = {
     "liang": "the paper's attack (Liang et al. 2021)",
@@ -94,6 +94,17 @@ def fig9_table(study: Study, attack: str) -> Table:
 
 
 MEASURES = ("flips", "fraction", "l2", "inserted", "success", "vanished")
+
+
+def attacks(study: Study) -> Download:
+    """Return what every attack cost as a file: one row a model, attack, network and measure."""
+    rows = [
+        (model, attack, seed, what, f"{value:.6g}")
+        for model, attack in dict.fromkeys((model, attack) for model, attack, _ in study.attacked)
+        for what in MEASURES
+        for seed, value in sorted(study.values(model, attack, what).items())
+    ]
+    return Download("attacks", ("model", "attack", "seed", "measure", "value"), rows)
 
 
 def fig9_caption(study: Study) -> str:
