@@ -30,6 +30,9 @@ WORKLOADS = {
 }
 """What is trained, in so many epochs that the start of a process counts little."""
 TOY_RUNS = 6
+NAMES = {"local": "side_by_side", "slurm": "slurm_jobs"}
+"""The parts, and how their records are named."""
+PARTS = tuple(NAMES)
 
 
 def specs(workload: str, number: int) -> list[RunSpec]:
@@ -94,27 +97,40 @@ def slurm() -> dict[str, Any]:
     }
 
 
-def main(values: Sequence[str] | None = None) -> int:
-    """Measure, write the record, and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.workflow", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--runs", type=int, default=4, help="runs of each workload (default 4)")
-    parser.add_argument("--out", type=Path, default=paths.results_dir() / "reproducibility" / "workflow.json")
-    arguments = parser.parse_args(values)
+def every_setting(number: int) -> list[dict[str, Any]]:
+    """Return :func:`side_by_side` of every workload: one run at a time, one on each processor, one on all of them."""
     cores = pool.cores()
-    origin = provenance.describe(threads=cores, device="cpu", backend="auto")
-    origin |= {"snakemake": version("snakemake"), "cores": cores, "load": round(os.getloadavg()[0], 1)}
-    origin["priority"] = priority()
-    local = [
-        side_by_side(workload, jobs, threads, arguments.runs)
-        for workload in WORKLOADS
-        for jobs, threads in ((1, 1), (cores, 1), (1, cores))
-    ]
-    added = slurm() if shutil.which("sbatch") and Path("/etc/slurm/slurm.conf").is_file() else None
-    try:
-        records.write({"local": local, "slurm": added, "provenance": origin}, arguments.out)
-    except LifrolesError as error:
-        print(f"lifroles: {error}", file=sys.stderr)
-        return 2
+    settings = ((1, 1), (cores, 1), (1, cores))
+    return [side_by_side(workload, jobs, threads, number) for workload in WORKLOADS for jobs, threads in settings]
+
+
+def main(values: Sequence[str] | None = None) -> int:
+    """Measure, write a record of each part, and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.workflow", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("parts", nargs="*", choices=PARTS, help="what to measure (default: both)")
+    parser.add_argument("--runs", type=int, default=4, help="runs of each workload (default 4)")
+    parser.add_argument(
+        "--out", type=Path, default=paths.results_dir() / "reproducibility", help="folder of the records"
+    )
+    arguments = parser.parse_args(values)
+    for part in arguments.parts or PARTS:
+        if part == "slurm" and not (shutil.which("sbatch") and Path("/etc/slurm/slurm.conf").is_file()):
+            print(
+                "lifroles: there is no SLURM cluster: `tools/slurm-test-cluster.sh start 1` makes one.", file=sys.stderr
+            )
+            return 2
+        origin = provenance.describe(threads=1, device="cpu", backend="auto")
+        origin |= {"cores": pool.cores(), "load": round(os.getloadavg()[0], 1), "priority": priority()}
+        if part == "local":
+            found: dict[str, Any] = {"settings": every_setting(arguments.runs)}
+        else:
+            origin["snakemake"] = version("snakemake")
+            found = slurm()
+        try:
+            records.write({**found, "provenance": origin}, arguments.out / f"{NAMES[part]}.json")
+        except LifrolesError as error:
+            print(f"lifroles: {error}", file=sys.stderr)
+            return 2
     return 0
 
 
