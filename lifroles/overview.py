@@ -102,7 +102,7 @@ def network_table() -> Table:
         rows.append(
             (
                 b.title,
-                "–".join(map(str, b.sizes(protocol))),
+                b.architecture(protocol),
                 str(steps),
                 "–" if dt is None else f"{dt:g} ms",
                 leak,

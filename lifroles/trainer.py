@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lifroles import checkpoint
 from lifroles.benchmarks import Batch, Data, Network
 from lifroles.checkpoint import Checkpoint
-from lifroles.networks import SpikingMLP
+from lifroles.rnn import RecurrentNetwork
 from lifroles.spec import RunSpec
 
 SELECTION = "best epoch by test accuracy, as in the scripts of Zheng et al. 2024: optimistic; the last epoch is not"
@@ -83,9 +83,10 @@ def evaluate(
 
 def _below_class_layer(network: Network) -> list[nn.Parameter]:
     """Return the parameters of all layers but the last."""
-    if not isinstance(network, SpikingMLP):
+    if isinstance(network, RecurrentNetwork):
         return list(network.parameters())
-    return [p for part in (*network.linears[:-1], *network.nodes[:-1]) for p in part.parameters()]
+    last = {id(p) for part in (network.linears[-1], network.nodes[-1]) for p in part.parameters()}
+    return [p for p in network.parameters() if id(p) not in last]
 
 
 class _SignsOfLife:

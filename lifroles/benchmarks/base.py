@@ -15,6 +15,7 @@ from lifroles.baselines import Baseline
 from lifroles.cache import Progress
 from lifroles.errors import SpecError
 from lifroles.networks import SpikingMLP
+from lifroles.resnet import SpikingResNet
 from lifroles.rnn import RecurrentNetwork
 from lifroles.sparse import SparseSequence
 from lifroles.variant import NORMAL_LEAK, PAPER_VARIANTS, Leak, Variant
@@ -46,7 +47,7 @@ class Protocol(BaseModel):
 
 Model = Variant | Baseline
 """What a run can train: a spiking variant, or a recurrent network without spikes."""
-Network = SpikingMLP | RecurrentNetwork
+Network = SpikingMLP | RecurrentNetwork | SpikingResNet
 
 Kind = Literal["temporal", "spatio-temporal", "spatial"]
 Inputs = TypeVar("Inputs", bound=Tensor | SparseSequence)
@@ -129,7 +130,11 @@ class Benchmark(Interface):
         """
         ...
 
-    def network(self, protocol: Any, variant: Variant, backend: str) -> SpikingMLP:
+    def architecture(self, protocol: Any) -> str:
+        """Return the network in a few words: the units of its layers."""
+        return "–".join(map(str, self.sizes(protocol)))
+
+    def network(self, protocol: Any, variant: Variant, backend: str) -> SpikingMLP | SpikingResNet:
         """Return the network with freshly drawn weights (from torch's global generator)."""
         ...
 

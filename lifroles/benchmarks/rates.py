@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from lifroles.benchmarks.base import Benchmark, Protocol, sourced
 from lifroles.networks import SpikingMLP
+from lifroles.resnet import SpikingResNet
 from lifroles.variant import Variant
 
 Loss = Literal["mse", "cross_entropy"]
@@ -40,7 +41,7 @@ class RateProtocol(Protocol):
 class RateBenchmark(Benchmark):
     """A benchmark with a fully connected network all of whose layers fire."""
 
-    def network(self, protocol: Any, variant: Variant, backend: str) -> SpikingMLP:
+    def network(self, protocol: Any, variant: Variant, backend: str) -> SpikingMLP | SpikingResNet:
         return SpikingMLP(
             self.sizes(protocol),
             variant,

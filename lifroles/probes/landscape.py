@@ -85,7 +85,7 @@ def losses(spec: RunSpec, network: Network, pair: tuple[Direction, Direction], p
         points: coordinates ``[P, 2]``.
         parts: what yields the batches.
     """
-    moved = copy.deepcopy(network)
+    moved: Any = copy.deepcopy(network)
     weights = dict(moved.named_parameters())
     start = {name: weight.detach().clone() for name, weight in weights.items()}
     first = "cell.weight_ih_l0" if isinstance(network, RecurrentNetwork) else "linears.0.weight"
@@ -120,7 +120,7 @@ def ascent(spec: RunSpec, network: Network, parts: Any) -> Direction:
 
     For spiking networks it follows the surrogate gradient, which is not the gradient of the loss that is measured.
     """
-    moved = copy.deepcopy(network)
+    moved: Any = copy.deepcopy(network)
     for batch in parts():
         loss = spec.task.loss(spec.protocol, moved(batch.inputs).output, batch.labels)
         (loss * len(batch.labels)).backward()

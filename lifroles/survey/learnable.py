@@ -23,7 +23,7 @@ SPECS = {
                       dt=4.0, epochs=40, batch_size=64),
     "nmnist": RunSpec.of("nmnist", "baseline", source="saccades-5k", epochs=20, batch_size=64, lr=1e-3),
     "dvs_gesture": RunSpec.of("dvs_gesture", "baseline", source="gestures", epochs=15, batch_size=32),
-    "cifar10": RunSpec.of("cifar10", "baseline", source="shapes", epochs=20, batch_size=50, lr=1e-3),
+    "cifar10": RunSpec.of("cifar10", "baseline", source="shapes", network="mlp", epochs=20, batch_size=50, lr=1e-3),
 }  # fmt: skip
 """The runs: smaller sets, coarser steps and smaller batches than the paper's, to see whether there is anything to
 learn and not how much the paper's training would learn. They were picked by trying: so few updates leave the summed

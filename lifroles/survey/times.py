@@ -30,7 +30,7 @@ LOADED = (
     RunSpec.of("nmnist", "baseline", source="subset", epochs=2),
     RunSpec.of("dvs_gesture", "baseline", source="gestures", epochs=2),
     RunSpec.of("mnist", "baseline", source="official", train_samples=10240, test_samples=1000, epochs=2),
-    RunSpec.of("cifar10", "baseline", source="jpeg", train_samples=10240, test_samples=1000, epochs=2),
+    RunSpec.of("cifar10", "baseline", source="jpeg", network="mlp", train_samples=10240, test_samples=1000, epochs=2),
     RunSpec.of("poker", "baseline", epochs=20),
 )
 """Short runs with the paper's protocol: which share of them is spent on waiting for data."""

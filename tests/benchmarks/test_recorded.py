@@ -18,8 +18,11 @@ from lifroles.benchmarks.ssc import SscProtocol
 from lifroles.data import digits
 from lifroles.data.words import COMMANDS, DIGITS
 from lifroles.errors import DataError, SpecError
+from lifroles.resnet import SpikingResNet
 from lifroles.spec import RunSpec
-from lifroles.training import train
+from lifroles.store import Store
+from lifroles.trainer import evaluate
+from lifroles.training import run, train
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ SMALL = {
     "ssc": {"dt": 10.0, "hidden": 32, "batch_size": 16, "readout": "softmax_sum", "readout_from": 11},
     "nmnist": {"hidden": 32, "batch_size": 20, "lr": 1e-2},
     "dvs_gesture": {"hidden": 32, "batch_size": 11, "lr": 1e-2},
-    "cifar10": {"hidden": 32, "batch_size": 20, "lr": 1e-2},
+    "cifar10": {"network": "mlp", "hidden": 32, "batch_size": 20, "lr": 1e-2},
 }
 
 
@@ -92,11 +95,33 @@ def test_real_digits_are_learnt_from_their_first_45_ms(real_data, folders, monke
 
 def test_images_are_learnt_a_little(real_data, folders, monkeypatch):
     monkeypatch.setenv("LIFROLES_DATA", str(real_data))
-    changes = {"train_samples": 2000, "test_samples": 500, "hidden": 64, "batch_size": 50, "augment": "none", "T": 2}
+    changes = {"train_samples": 2000, "test_samples": 500, "batch_size": 50, "augment": "none", "T": 2}
+    changes |= {"network": "mlp", "hidden": 64}
     record = train(RunSpec.of("cifar10", "baseline", source="jpeg", epochs=2, lr=3e-3, **changes))
     assert record.final["last_accuracy"] > 0.17
-    shapes = train(RunSpec.of("cifar10", "baseline", epochs=2, hidden=64, batch_size=50, lr=3e-3))
+    shapes = train(RunSpec.of("cifar10", "baseline", epochs=2, network="mlp", hidden=64, batch_size=50, lr=3e-3))
     assert shapes.provenance["source"] == "shapes" and shapes.final["last_accuracy"] > 0.15
+
+
+def test_the_residual_network_is_trained_and_read_back_as_it_was(tmp_path):
+    store = Store(tmp_path)
+    small = {"channels": 0.125, "T": 2, "train_samples": 100, "test_samples": 50, "batch_size": 20, "lr": 3e-3}
+    spec = RunSpec.of("cifar10", "no_reset", epochs=2, **small)
+    record = run(spec, store, weights=True)
+    first, last = record.history["train_loss"]
+    assert last < first
+    assert {"stem", "block1.1", "block8.2", "output"} <= record.final["spike_rate"].keys()
+    network = record.load_network()
+    assert isinstance(network, SpikingResNet)
+    found = evaluate(spec, network, spec.task.load(spec.protocol, spec.source))
+    assert found.accuracy == record.final["last_accuracy"]
+
+
+def test_a_residual_network_has_no_recurrence_and_no_fewer_channels_than_eight(tmp_path):
+    record = run(RunSpec.of("cifar10", "recurrent", train_samples=20, test_samples=10), Store(tmp_path))
+    assert record.status == "failed" and "no recurrent variant" in str(record.reason)
+    with pytest.raises(SpecError, match="channels"):
+        RunSpec.of("cifar10", "baseline", channels=0.1)
 
 
 @pytest.mark.slow
