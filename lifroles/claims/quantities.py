@@ -145,7 +145,8 @@ def drop(model: str, dt: float, kept: str = "steps") -> Quantity:
         kept: what stays as trained, ``"steps"`` or ``"duration"``.
     """
     trained, other = (probed(model, "resolution", "accuracy", f"{kept}/binary/{ms:g}") for ms in (3.0, dt))
-    return combined(f"accuracy lost at {dt:g} ms, {_named(model)}", lambda a, b: a - b, trained, other)
+    reading = f"{dt:g} ms" if kept == "steps" else f"{dt:g} ms ({kept} kept)"
+    return combined(f"accuracy lost at {reading}, {_named(model)}", lambda a, b: a - b, trained, other)
 
 
 def spread(benchmark: str, models: Sequence[str]) -> Quantity:

@@ -50,13 +50,18 @@ def _quantities() -> dict[str, dict[str, Quantity]]:
     lines: dict[str, dict[str, Quantity]] = {}
     for name in TITLES:
         lines[f"accuracy: {TITLES[name]}"] = {v: accuracy(name, v) - accuracy(name, "baseline") for v in CHANGES}
-    for dt in (1.0, 10.0):
-        lines[f"accuracy kept at {dt:g} ms"] = {v: drop("baseline", dt) - drop(v, dt) for v in CHANGES}
+    for kept, words in (("steps", "15 steps"), ("duration", "45 ms")):
+        for dt in (1.0, 10.0):
+            lines[f"kept at {dt:g} ms, {words}"] = {v: drop("baseline", dt, kept) - drop(v, dt, kept) for v in CHANGES}
     for name in ("xor", "nmnist"):
         lines[f"spike rate: {TITLES[name]}"] = {v: _relative(rate(name, v), rate(name, "baseline")) for v in CHANGES}
-    for attack, words in (("liang", "flips to fool it"), ("gradient", "flips along the gradient")):
+    attacks = {
+        "flips, Liang et al.": {"attack": "liang", "seed": 0},
+        "flips, along the gradient": {"attack": "gradient", "smooth": 2.0},
+    }
+    for words, parameters in attacks.items():
         lines[words] = {
-            v: _relative(*(probed(m, "attack", "fraction", "all", attack=attack, seed=0) for m in (v, "baseline")))
+            v: _relative(*(probed(m, "attack", "fraction", "all", **parameters) for m in (v, "baseline")))
             for v in CHANGES
         }
     return lines

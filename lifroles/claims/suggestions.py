@@ -54,13 +54,18 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         "other time resolutions",
         "leakage",
         "Leak much: a small k_tau.",
-        ("complete-leakage-generalises-better", "no-leakage-generalises-worse"),
+        (
+            "complete-leakage-generalises-better",
+            "no-leakage-generalises-worse",
+            "complete-leakage-generalises-better-duration",
+            "no-leakage-generalises-worse-duration",
+        ),
     ),
     Suggestion(
         "other time resolutions",
         "recurrence",
         "Do without recurrence.",
-        ("recurrence-generalises-worse", "snn-generalise"),
+        ("recurrence-generalises-worse", "recurrence-generalises-worse-duration"),
     ),
     Suggestion(
         "robustness against attacks",

@@ -1,0 +1,60 @@
+"""The claims of section 4.3 about attacks, and of sections 5 and 6 about noise."""
+
+from __future__ import annotations
+
+from lifroles.claims.comparisons import above, perturbation
+from lifroles.claims.quantities import probed
+from lifroles.claims.verdict import Claim
+
+CLAIMS: tuple[Claim, ...] = (
+    Claim(
+        "robust-complete-leakage",
+        "section 4.3.2, Fig. 9",
+        "leakage",
+        "A network with complete leakage takes a larger perturbation to fool than the baseline.",
+        [above(perturbation("complete_leakage"), perturbation("baseline"))],
+    ),
+    Claim(
+        "robust-no-leakage",
+        "section 4.3.2, Fig. 9",
+        "leakage",
+        "A network without leakage takes a smaller perturbation to fool than the baseline.",
+        [above(perturbation("baseline"), perturbation("no_leakage"))],
+    ),
+    Claim(
+        "robust-recurrence",
+        "section 4.3.2, Fig. 9",
+        "recurrence",
+        "A recurrent network takes a smaller perturbation to fool than the baseline.",
+        [above(perturbation("baseline"), perturbation("recurrent"))],
+    ),
+    Claim(
+        "robust-reset",
+        "section 4.3.2, Fig. 9",
+        "reset",
+        "The reset matters less for adversarial robustness than leakage and recurrence do.",
+        [
+            above(
+                abs(perturbation(other) - perturbation("baseline")),
+                abs(perturbation("no_reset") - perturbation("baseline")),
+            )
+            for other in ("complete_leakage", "recurrent")
+        ],
+    ),
+    Claim(
+        "leakage-filters-noise",
+        "sections 5 and 6",
+        "leakage",
+        "A smaller k_tau resists noise in the input better.",
+        [
+            above(
+                probed(worse, "corruption", "accuracy", "none/0") - probed(worse, "corruption", "accuracy", key),
+                probed(better, "corruption", "accuracy", "none/0") - probed(better, "corruption", "accuracy", key),
+            )
+            for key in ("noise/0.01", "noise/0.03")
+            for better, worse in (("complete_leakage", "baseline"), ("baseline", "no_leakage"))
+        ],
+        "What 1 % and 3 % of additional events cost in accuracy.",
+    ),
+)
+"""In the order in which the paper makes them."""
