@@ -12,7 +12,7 @@ import io
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -41,6 +41,11 @@ _BIOSCHEMAS = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE
 _CONTEXT = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
 _PAPER = "https://doi.org/10.1088/2634-4386/ad6cef"
 _CODE = "#lifroles"
+_TITLE = "What leakage, reset and recurrence do in spiking neural networks: training runs"
+_DESCRIPTION = (
+    "Training runs of lifroles, the reproducible companion of Yin et al. (2024): specification, curves and provenance "
+    "of every run, what probes found in the trained networks, and tables of both."
+)
 _LICENCES = ("LICENSE", "LICENSE-text.md")
 
 
@@ -127,6 +132,7 @@ def write(records: Sequence[Record], folder: Path) -> Counts:
         (partial / WORKFLOW).parent.mkdir()
         for name in (WORKFLOW, *_LICENCES):
             shutil.copyfile(project_root() / name, partial / name)
+        (partial / "README.md").write_text(f"# {_TITLE}\n\n{_DESCRIPTION}\n", "utf-8")
         crate = {"@context": _CONTEXT, "@graph": list(_graph(records, partial))}
         (partial / "ro-crate-metadata.json").write_text(json.dumps(crate, indent=1) + "\n", "utf-8")
         partial.rename(folder)
@@ -156,7 +162,7 @@ def _graph(records: Sequence[Record], root: Path) -> Iterator[dict[str, Any]]:
     """Yield the entities of the crate."""
     files = sorted(p for p in root.rglob("*") if p.is_file())
     names = [p.relative_to(root).as_posix() for p in files]
-    actions = [action for record in records for action in _actions(record, names)]
+    actions = [action for record in records for action in _actions(record, names, root)]
     now = datetime.now(UTC)
     profiles = [_ref(url) for url in _PROFILES]
     yield {
@@ -168,9 +174,8 @@ def _graph(records: Sequence[Record], root: Path) -> Iterator[dict[str, Any]]:
     yield {
         "@id": "./",
         "@type": "Dataset",
-        "name": "What leakage, reset and recurrence do in spiking neural networks: training runs",
-        "description": "Training runs of lifroles, the reproducible companion of Yin et al. (2024): specification, "
-        "curves and provenance of every run, what probes found in the trained networks, and tables of both.",
+        "name": _TITLE,
+        "description": _DESCRIPTION,
         "datePublished": now.date().isoformat(),
         "license": _ref("LICENSE-text.md"),
         "conformsTo": profiles,
@@ -237,6 +242,7 @@ _ABOUT = {
     "arrays.npz": "Arrays of a probe.",
     folders.DONE: "SHA-256 of the files beside it.",
     "Snakefile": "The study as one workflow: data, runs, probes, notebooks and book.",
+    "README.md": "What this is.",
     "LICENSE": "The licence of the code.",
     "LICENSE-text.md": "The licence of text and data.",
 }
@@ -250,6 +256,8 @@ def _file(path: Path, name: str) -> dict[str, Any]:
         kind["@type"] = ["File", "SoftwareSourceCode", "ComputationalWorkflow"]
         kind |= {"programmingLanguage": _ref("#snakemake"), "license": _ref("LICENSE"), "version": __version__}
         kind |= {"creator": _ref("#authors"), "url": _PAPER, "conformsTo": _ref(_BIOSCHEMAS)}
+    if name == "README.md":
+        kind["about"] = _ref("./")
     return {
         "@id": name,
         **kind,
@@ -261,7 +269,7 @@ def _file(path: Path, name: str) -> dict[str, Any]:
     }
 
 
-def _actions(record: Record, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+def _actions(record: Record, names: Sequence[str], root: Path) -> Iterator[dict[str, Any]]:
     """Yield the training of a run as an action, what it was trained on, and its probes as actions of their own."""
     origin = record.provenance
     own = f"runs/{record.spec.path}/"
@@ -281,13 +289,7 @@ def _actions(record: Record, names: Sequence[str]) -> Iterator[dict[str, Any]]:
     }
     if record.reason:
         action["error"] = record.reason
-    if origin.get("started"):
-        action["startTime"] = origin["started"]
-        # Of an interrupted run it is not known when it ended: its seconds are those at work.
-        if origin.get("wall_seconds") is not None and not origin.get("resumed"):
-            end = datetime.fromisoformat(origin["started"]) + timedelta(seconds=origin["wall_seconds"])
-            action["endTime"] = end.isoformat(timespec="seconds")
-    yield action
+    yield action | _times(origin)
     if data:
         yield {
             "@id": f"#data-{data[:16]}",
@@ -306,4 +308,17 @@ def _actions(record: Record, names: Sequence[str]) -> Iterator[dict[str, Any]]:
             "object": [_ref(f"{folder}/spec.json"), _ref(f"{own}record.json")],
             "result": [_ref(n) for n in probes if n.startswith(f"{folder}/") and not n.endswith("/spec.json")],
             "actionStatus": "http://schema.org/CompletedActionStatus",
+            **_times(json.loads((root / folder / "provenance.json").read_text("utf-8"))),
         }
+
+
+def _times(origin: Mapping[str, Any]) -> dict[str, str]:
+    """Return when an action began and ended, as far as its provenance tells."""
+    if not origin.get("started"):
+        return {}
+    times = {"startTime": origin["started"]}
+    # Of an interrupted run it is not known when it ended: its seconds are those at work.
+    if origin.get("wall_seconds") is not None and not origin.get("resumed"):
+        end = datetime.fromisoformat(origin["started"]) + timedelta(seconds=origin["wall_seconds"])
+        times["endTime"] = end.isoformat(timespec="seconds")
+    return times

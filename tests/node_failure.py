@@ -1,7 +1,8 @@
 """Let a node of a SLURM cluster fail while the study runs on it, and compare the outcome with that of one machine.
 
 `python tests/node_failure.py` does so with Tables 6 and 7 at toy scale and writes
-`results/reproducibility/node_failure.json`; the test suite takes a few of their runs. The cluster is `tools/slurm-test-cluster.sh`'s, with two nodes of one processor.
+`results/reproducibility/node_failure.json`; the test suite takes a few of their runs. The cluster is
+`tools/slurm-test-cluster.sh`'s, with two nodes of one processor.
 """
 
 from __future__ import annotations

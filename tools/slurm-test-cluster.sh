@@ -80,7 +80,7 @@ MinJobAge=600
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 NodeName=node[1-$1] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[17821-$((17820 + $1))] CPUs=1 RealMemory=$memory State=UNKNOWN
-PartitionName=test Nodes=ALL Default=YES MaxTime=60 State=UP
+PartitionName=test Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
 }
 
