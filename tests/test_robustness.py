@@ -9,7 +9,7 @@ from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles.parameters import RobustnessParameters
-from lifroles.probes import attack, attack_steps, corruption, record
+from lifroles.probes import attack, attack_steps, corruption, record, transfer
 from lifroles.robustness import collect, page, study, words
 from lifroles.store import Store, read
 from lifroles.study import SCALES
@@ -61,7 +61,7 @@ def store(tmp_path):
 def test_an_empty_archive_is_said_plainly(store):
     empty = shown(store)
     assert "trained: none yet" in page.scale(empty).data
-    for part in (*page.results(empty), page.variations(empty)[1], *page.corruptions(empty), page.sweep(empty)):
+    for part in (*page.results(empty), *page.variations(empty), *page.corruptions(empty), page.sweep(empty)):
         assert isinstance(part, Markdown)
         assert "not measured" in part.data or "not run" in part.data
     assert page.order(empty)[1].data.count("not measured") == 4
@@ -167,6 +167,20 @@ def test_the_sweep_takes_every_feed_forward_network_with_hard_reset(store):
     assert list(found.sweep) == [0.0, 0.3, 0.5, 1.0]
     assert found.values("leak-0.5_hard", "liang", "flips") == {0: 100}
     assert "4 values of k_tau" in page.sweep(found).caption
+
+
+def test_what_transfers_is_paired_by_seed(store):
+    runs = {(m, seed): trained(store, m, seed) for m in ("baseline", "recurrent") for seed in (0, 1)}
+    for seed, fooled in ((0, 0.4), (1, 0.6)):
+        others = [runs["recurrent", s].spec.digest for s in (0, 1)]
+        found = {("fooled", others[seed]): fooled, ("chance", others[seed]): 0.1, ("fooled", others[1 - seed]): 1.0}
+        write(runs["baseline", seed], transfer.PROBE, record.Findings(found), others=others)
+    table = words.transfer_table(shown(store))
+    assert table.rows == [("Baseline", "50 (10)")]
+    assert table.columns == ("Made against", "With recurrence")
+    study = shown(store)
+    assert study.transfer("baseline", "recurrent").mean == pytest.approx(0.5)
+    assert study.transfer("recurrent", "baseline") is None
 
 
 def test_one_recording_is_shown_step_by_step(store):

@@ -6,7 +6,7 @@ import pytest
 from lifroles import Store, probes
 from lifroles.attacks import Victim
 from lifroles.errors import LifrolesError, SpecError
-from lifroles.probes import attack, attack_steps, corruption, record, samples
+from lifroles.probes import attack, attack_steps, corruption, record, samples, transfer
 from lifroles.spec import RunSpec
 from lifroles.trainer import evaluate
 from lifroles.training import run
@@ -138,3 +138,18 @@ def test_the_steps_of_an_attack_end_where_the_attack_ends(trained, network, part
         measured(trained, network, attack_steps.PROBE, sample=wrong)
     with pytest.raises(LifrolesError, match="the test set has 200"):
         measured(trained, network, attack_steps.PROBE, sample=200)
+
+
+def test_what_fools_a_network_is_given_to_others(trained, network, monkeypatch):
+    monkeypatch.setenv("LIFROLES_RUNS", str(trained.path.parents[2]))
+    digest = trained.spec.digest
+    found = measured(trained, network, transfer.PROBE, others=[digest], each=2).numbers
+    own = measured(trained, network, each=2).numbers
+    # its own adversarial recordings fool it every time, and there are as many as the attack had successes
+    assert found["fooled", digest] == 1
+    assert found["samples", digest] == found["samples", "all"] == own["success", "all"] * own["samples", "all"]
+    assert found["flips", "all"] == pytest.approx(own["flips", "all"])
+    assert 0 <= found["chance", digest] <= 1
+    with pytest.raises(LifrolesError, match="others names 0123: no run of nmnist in"):
+        measured(trained, network, transfer.PROBE, others=["0123"])
+    assert transfer.PROBE.asked == ()

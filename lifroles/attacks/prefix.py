@@ -15,7 +15,7 @@ def gains(x: Tensor, gradient: Tensor) -> Tensor:
     return gradient * (1 - 2 * x)
 
 
-def _flipped(x: Tensor, order: Tensor, count: Tensor) -> Tensor:
+def flipped(x: Tensor, order: Tensor, count: Tensor) -> Tensor:
     """Return ``x`` ``[T, B, N]`` with the first ``count`` ``[B]`` of the entries ``order`` ``[B, K]`` flipped."""
     steps, batch, channels = x.shape
     flat = x.transpose(0, 1).reshape(batch, steps * channels)
@@ -48,7 +48,7 @@ def fewest(victim: Victim, x: Tensor, labels: Tensor, order: Tensor, usable: Ten
     searching = ~success & (usable > 0)
     while searching.any():
         at = searching.nonzero()[:, 0]
-        won = victim.fooled(_flipped(x[:, at], order[at], high[at]), labels[at])
+        won = victim.fooled(flipped(x[:, at], order[at], high[at]), labels[at])
         iterations[at] += 1
         success[at[won]] = True
         lost = at[~won]
@@ -59,11 +59,11 @@ def fewest(victim: Victim, x: Tensor, labels: Tensor, order: Tensor, usable: Ten
     while (narrowing := success & (high - low > 1)).any():
         at = narrowing.nonzero()[:, 0]
         middle = (low[at] + high[at]) // 2
-        won = victim.fooled(_flipped(x[:, at], order[at], middle), labels[at])
+        won = victim.fooled(flipped(x[:, at], order[at], middle), labels[at])
         iterations[at] += 1
         high[at[won]] = middle[won]
         low[at[~won]] = middle[~won]
-    adversarial = _flipped(x, order, high)
+    adversarial = flipped(x, order, high)
     return Outcome(x, adversarial, success, iterations, torch.zeros(batch, dtype=torch.long))
 
 
@@ -99,7 +99,7 @@ def by_gradient(victim: Victim, x: Tensor, labels: Tensor, *, step: int = 8, mos
         count = min(max(step, flips // 8), most - flips)
         top = gain.transpose(0, 1).reshape(len(active), steps * channels).topk(min(count, steps * channels), dim=1)
         usable = (top.values > 0).sum(1)
-        moved = _flipped(here, top.indices, usable)
+        moved = flipped(here, top.indices, usable)
         won = victim.fooled(moved, labels[active])
         iterations[active] += 1
         vanished[active] += (gradient.abs().amax((0, 2)) == 0).long()

@@ -26,6 +26,10 @@ FIG6 = ("baseline", "no_leakage_recurrent", "lstm")
 FIG7 = ("baseline", "no_leakage", "complete_leakage", "no_reset", "recurrent")
 
 
+FLOOR = 1e-8
+"""What is smaller on an axis of powers of ten is drawn here, zero as well."""
+
+
 def name(model: str) -> str:
     """Return a model's short name on one line."""
     return CELLS[model][0] if model in CELLS else short(model).replace("\n", " ")
@@ -113,13 +117,13 @@ def table7(study: Study) -> Figure:
 def propagation(study: Study) -> Figure:
     """Return how gradients fade backwards, and how a disturbance fades forwards, for every model."""
     panels = (
-        ("reach", "steps back from the last", "gain of an error", True),
-        ("gradient", "step t", "|∂L/∂u(t)|, last step = 1", True),
-        ("distance", "steps after the flips", "distance, at the flips = 1", False),
+        ("reach", "steps back from the last", "gain of an error"),
+        ("gradient", "step t", "|∂L/∂u(t)|, last step = 1"),
+        ("distance", "steps after the flips", "distance, at the flips = 1"),
     )
     with style():
-        fig, axes = figure(3, 560, "How errors travel through time in every model: gain, gradient and disturbance.")
-        for ax, (metric, across, up, last) in zip(axes, panels, strict=True):
+        fig, axes = figure(3, 600, "How errors travel through time in every model: gain, gradient and disturbance.")
+        for ax, (metric, across, up) in zip(axes, panels, strict=True):
             for row in study.rows:
                 curve = row.curve("gradients", metric)
                 if not curve:
@@ -128,12 +132,12 @@ def propagation(study: Study) -> Figure:
                 unit = values[-1] if metric == "gradient" else values[0]
                 if unit > 0:
                     label = name(row.model) if metric == "reach" else None
-                    ax.semilogy(list(curve), np.maximum(values / unit, 1e-8), **line(row.model), label=label)
+                    ax.semilogy(list(curve), np.maximum(values / unit, FLOOR), **line(row.model), label=label)
             ax.set_xlabel(across)
             ax.set_ylabel(up)
             ax.axhline(1, color=INK, linewidth=0.6, alpha=0.3)
-            if last and metric == "reach":
-                ax.legend(fontsize=8, frameon=False, ncols=2)
+        handles, names = axes[0].get_legend_handles_labels()
+        fig.legend(handles, names, loc="outside upper center", ncols=3, fontsize=8, frameon=False)
         return fig
 
 

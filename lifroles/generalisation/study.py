@@ -21,7 +21,7 @@ from lifroles.probes.record import find
 from lifroles.probes.resolution import key
 from lifroles.spec import RunSpec
 from lifroles.statistics import mean_interval
-from lifroles.store import Record, Store
+from lifroles.store import Store
 
 TRAINED = 3
 """The step length in ms that every network of this section was trained with."""
@@ -125,28 +125,6 @@ class Study(Shown):
             if dt != TRAINED and (found := row.accuracy(dt, kept)) is not None
         ]
         return (float(np.mean(gaps)), len(gaps)) if gaps else None
-
-
-@dataclass(frozen=True)
-class OtherReading:
-    """The evidence of a study where the claims' reading of Table 7, 15 steps kept, gives way to the other, 45 ms."""
-
-    study: Study
-
-    def runs(self, benchmark: str, model: str) -> Sequence[Record]:
-        """Return the runs of a model."""
-        return self.study.runs(benchmark, model)
-
-    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
-        """Return what a probe of a run found, the numbers of 45 ms under the names of 15 steps."""
-        found = self.study.numbers(run, probe, parameters)
-        if probe != "resolution":
-            return found
-        return {
-            (metric, "steps/" + name.removeprefix("duration/")): value
-            for (metric, name), value in found.items()
-            if name.startswith("duration/")
-        }
 
 
 def collect(p: GeneralisationParameters, say: Say = print, store: Store | None = None) -> Study:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from lifroles import prose
 from lifroles.claims import CLAIMS, Claim, Evidence, Outcome, Verdict, decide
@@ -46,26 +46,14 @@ def word(outcome: Outcome) -> str:
     return f"{'holds' if so_far else 'does not hold'} so far, undecided with {prose.counted(fewest, 'seed')}"
 
 
-def table(columns: Mapping[str, Sequence[Outcome]]) -> Table:
-    """Return every claim with its place, its verdicts, and below it the numbers that decide it.
-
-    Arguments:
-        columns: by heading, the outcomes of the same claims under one reading each.
-    """
-    rows, notes = [], []
-    for found in zip(*columns.values(), strict=True):
-        claim = found[0].claim
-        rows.append((claim.statement, claim.place, *map(word, found)))
-        said = [_numbers(one) for one in found]
-        if len(set(said)) == 1:
-            notes.append(said[0])
-        else:
-            notes.append(". ".join(f"{name}: {text}" for name, text in zip(columns, said, strict=True) if text))
+def table(found: Sequence[Outcome]) -> Table:
+    """Return every claim with its place, its verdict, and below it the numbers that decide it."""
+    rows = [(one.claim.statement, one.claim.place, word(one)) for one in found]
     caption = (
         "What becomes of each claim. Differences are taken seed by seed; a claim holds where the whole 95 % interval "
-        f"is where it has to be, and fewer than {SEEDS} seeds decide nothing. The limits were set before the results."
+        f"is where it has to be, and fewer than {SEEDS} seeds decide nothing."
     )
-    return Table(caption, ("The paper's claim", "Place", *columns), rows, notes)
+    return Table(caption, ("The paper's claim", "Place", "Here"), rows, [_numbers(one) for one in found])
 
 
 def _numbers(outcome: Outcome) -> str:

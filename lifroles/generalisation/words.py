@@ -153,7 +153,8 @@ def propagation_caption(study: Study) -> str:
         f"Gain of an error over five steps, from the smallest: {_ordered(reach, '.2g')}. Top: root mean square of the "
         "singular values of ∂u(T)/∂u(T−lag); middle: norm of the loss's gradient at each step, last step = 1; bottom: "
         "distance of the states after some input entries of one step were flipped, without any surrogate. The state "
-        "is u of the hidden layer, c of the LSTM, h of the other cells. Mean over runs."
+        "is u of the hidden layer, c of the LSTM, h of the other cells. Mean over runs; what is below 1e-8 is drawn "
+        "there, zero as well."
     )
 
 

@@ -10,14 +10,24 @@ import torch
 
 from lifroles import provenance
 from lifroles.errors import SpecError, StoreError
-from lifroles.probes import attack, attack_steps, corruption, features, gradients, landscape, rates, resolution
+from lifroles.probes import (
+    attack,
+    attack_steps,
+    corruption,
+    features,
+    gradients,
+    landscape,
+    rates,
+    resolution,
+    transfer,
+)
 from lifroles.probes.record import Findings, Probe, ProbeRecord, ProbeSpec, choose, find, read, write
 from lifroles.store import Record
 
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         one.PROBE.name: one.PROBE
-        for one in (resolution, gradients, landscape, features, attack, attack_steps, corruption, rates)
+        for one in (resolution, gradients, landscape, features, attack, attack_steps, transfer, corruption, rates)
     }
 )
 

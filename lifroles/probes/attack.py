@@ -85,7 +85,7 @@ def common(networks: Sequence[nn.Module], part: Part, each: int, among: int = 20
     Raises:
         LifrolesError: a class has fewer among them.
     """
-    chosen = _first_right(networks, part, each, among)
+    chosen = first_right(networks, part, each, among)
     if min(map(len, chosen)) < each:
         raise LifrolesError(
             f"All {len(networks)} networks are right on {min(map(len, chosen))} recordings of a class among the first "
@@ -94,7 +94,7 @@ def common(networks: Sequence[nn.Module], part: Part, each: int, among: int = 20
     return tuple(sorted(int(i) for i in np.concatenate(chosen)))
 
 
-def _first_right(networks: Sequence[nn.Module], part: Part, each: int, among: int = 2000) -> list[Array]:
+def first_right(networks: Sequence[nn.Module], part: Part, each: int, among: int = 2000) -> list[Array]:
     """Return for each class the first ``each`` positions that all networks get right, or those that there are."""
     positions = samples.first(part, among)
     good = np.all([right(network, part, positions) for network in networks], axis=0)
@@ -153,7 +153,7 @@ def measure(spec: RunSpec, network: Network, p: AttackParameters) -> Findings:
     part = samples.part(spec, "Test")
     before = network_hash(network)
     if p.samples is None:
-        chosen = np.sort(np.concatenate(_first_right([network], part, p.each)))
+        chosen = np.sort(np.concatenate(first_right([network], part, p.each)))
         if not len(chosen):
             return Findings({("samples", "all"): 0.0})
     else:

@@ -20,11 +20,15 @@ from torch.nn import functional as F
 
 from lifroles.backends import reference
 from lifroles.benchmarks import Network
+from lifroles.networks import SpikingMLP
 from lifroles.neuron import VariantLIF
 from lifroles.probes import samples
 from lifroles.probes.record import Findings, Probe, ProbeParameters
 from lifroles.rnn import RecurrentNetwork
 from lifroles.spec import RunSpec
+
+Layered = SpikingMLP | RecurrentNetwork
+"""The networks on N-MNIST: one hidden layer, whose input current is a sum over events."""
 
 
 class GradientsParameters(ProbeParameters):
@@ -46,7 +50,7 @@ class Trajectory:
     output: Tensor
 
 
-def trajectory(network: Network, current: Tensor) -> Trajectory:
+def trajectory(network: Layered, current: Tensor) -> Trajectory:
     """Run a network from its first layer's input current ``[T, B, gates · H]``; the states are nodes of the graph."""
     if isinstance(network, RecurrentNetwork):
         held = network.states(current)
@@ -83,6 +87,7 @@ def measure(spec: RunSpec, network: Network, p: GradientsParameters) -> Findings
     the disturbance. ``spikes``: the share of hidden spikes that differ. ``moved`` (``output``): the mean absolute
     difference of the output, and ``flipped`` the share of recordings whose class changes.
     """
+    assert isinstance(network, Layered)
     part = samples.part(spec, "Test")
     generator = torch.Generator().manual_seed(p.seed)
     sums: dict[tuple[str, str], float] = {}
@@ -113,7 +118,7 @@ def _order(key: str) -> int:
 
 
 def _backward(
-    spec: RunSpec, network: Network, x: Tensor, labels: Tensor, p: GradientsParameters, generator: torch.Generator
+    spec: RunSpec, network: Layered, x: Tensor, labels: Tensor, p: GradientsParameters, generator: torch.Generator
 ) -> dict[tuple[str, str], float]:
     path = trajectory(network, network.current(x))
     # The loss is a mean over the batch: its sum gives every recording the gradient of its own loss.
@@ -141,7 +146,7 @@ def _mean_square(values: Tensor) -> float:
 
 @torch.no_grad()
 def _forward(
-    network: Network, x: Tensor, p: GradientsParameters, generator: torch.Generator
+    network: Layered, x: Tensor, p: GradientsParameters, generator: torch.Generator
 ) -> dict[tuple[str, str], float]:
     at = min(p.step, len(x)) - 1
     channels = torch.rand(x.shape[1:], generator=generator).topk(p.flips).indices
@@ -162,7 +167,7 @@ def _forward(
     return found
 
 
-def _input_weight(network: Network) -> Tensor:
+def _input_weight(network: Layered) -> Tensor:
     weight = network.cell.weight_ih_l0 if isinstance(network, RecurrentNetwork) else network.linears[0].weight
     assert isinstance(weight, Tensor)
     return weight

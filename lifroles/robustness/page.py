@@ -72,9 +72,10 @@ def order(study: Study) -> list[object]:
 
 
 def variations(study: Study) -> list[object]:
-    """Return stronger and other attacks, and where in time the flips fall."""
+    """Return stronger and other attacks, what transfers to other models, and where in time the flips fall."""
     table = words.variations_table(study)
     shown: list[object] = [table or Markdown(f"Variations of the attacks: {words.NOT_ASKED}.")]
+    shown.append(words.transfer_table(study) or Markdown(f"Transfer to other models: {words.NOT_ASKED}."))
     fig = figures.in_time(study, TITLES)
     said = words.in_time_caption(study)
     return [*shown, Markdown(said) if fig is None else _shown(study, fig, said, _asked(study, "attack"))]
@@ -109,7 +110,7 @@ def sweep(study: Study) -> object:
 def claims(study: Study) -> list[object]:
     """Return what becomes of the paper's claims."""
     found = verdicts.outcomes(verdicts.of_section("section 4.3", "sections 5 and 6"), study)
-    return [Markdown(verdicts.summary(found)), verdicts.table({"Here": found})]
+    return [Markdown(verdicts.summary(found)), verdicts.table(found)]
 
 
 def protocol() -> Table:

@@ -201,6 +201,24 @@ class Study(Shown):
                     shares.append(steps / np.sum(steps))
         return np.mean(shares, 0) if shares else None
 
+    def transfer(self, model: str, other: str, what: str = "fooled") -> Interval | None:
+        """Return how many recordings that fool a model fool another of the same seed, mean over seeds, or ``None``.
+
+        Arguments:
+            model: what the recordings were made against.
+            other: what meets them.
+            what: ``fooled``, or ``chance``: by as many flips in random places.
+        """
+        digests = {run.spec.digest: run.seed for run in self.runs("nmnist", other)}
+        found = [
+            record.numbers[what, digest]
+            for run in self.runs("nmnist", model)
+            for record in find(run, "transfer")[:1]
+            for digest, seed in digests.items()
+            if seed == run.seed and (what, digest) in record.numbers
+        ]
+        return networks.interval(found)
+
     def corruption(self, records: Sequence[Record], kind: str) -> dict[float, dict[int, float]]:
         """Return the accuracy of runs by strength of a corruption, then by seed; strength 0 is the clean recording."""
         found: dict[float, dict[int, float]] = {}

@@ -211,6 +211,27 @@ def variations_table(study: Study) -> Table | None:
     return Table(caption, ("Attack", *(LABELS[row.model] for row in study.rows)), rows)
 
 
+def transfer_table(study: Study) -> Table | None:
+    """Return how many recordings that fool one model fool another, or ``None`` where nothing was measured."""
+    models = [row.model for row in study.rows]
+    made = [model for model in models if any(study.transfer(model, other) for other in models)]
+    met = [other for other in models if any(study.transfer(model, other) for model in models)]
+    if not made:
+        return None
+    rows = []
+    for model in made:
+        cells = []
+        for other in met:
+            fooled, chance = (study.transfer(model, other, what) for what in ("fooled", "chance"))
+            cells.append(f"{100 * fooled.mean:.0f} ({100 * chance.mean:.0f})" if fooled and chance else "–")
+        rows.append((LABELS[model], *cells))
+    caption = (
+        "Transfer: recordings that the paper's attack made against the model of the row, given to that of the column. "
+        "Per cent fooled, of those that the column's model gets right; in brackets by as many flips in random places."
+    )
+    return Table(caption, ("Made against", *(LABELS[other] for other in met)), rows)
+
+
 def in_time_caption(study: Study, attack: str = "gradient") -> str:
     """Return the finding of the figure of flips in time: the share of the last third of the steps."""
     late = {}
@@ -277,7 +298,7 @@ def corruption_table(study: Study) -> Table:
 
 
 def _points(found: Interval | None) -> str:
-    return "–" if found is None else f"{100 * found.mean:.1f}"
+    return "–" if found is None else f"{100 * found.mean:.1f}".replace("-", "\N{MINUS SIGN}")
 
 
 def sweep_caption(study: Study, shown: Sequence[float]) -> str:
