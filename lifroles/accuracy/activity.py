@@ -12,7 +12,7 @@ import numpy as np
 
 from lifroles import probes, prose
 from lifroles.accuracy.study import Study
-from lifroles.accuracy.words import label, title
+from lifroles.accuracy.words import label, named, title
 from lifroles.probes.record import ProbeRecord, find
 from lifroles.store import Record
 from lifroles.tables import Download, Table
@@ -78,10 +78,10 @@ def histograms(study: Study, benchmark: str, variants: Sequence[str], layer: str
     }
 
 
-def distribution_caption(found: Mapping[str, Histogram], benchmark: str, departs: str) -> str:
-    """Return the finding of Fig. 4."""
+def distribution_caption(found: Mapping[str, Histogram], name: str) -> str:
+    """Return the finding of Fig. 4; ``name`` is the benchmark's, with its scale."""
     means = {v: fmean(h.means) for v, h in found.items()}
-    text = f"{title(benchmark)}{f' ({departs})' if departs else ''}, hidden layer: "
+    text = f"{name}, hidden layer: "
     base, none = means.get("baseline"), means.get("no_reset")
     if base and none is not None:
         text += (
@@ -164,11 +164,7 @@ def cost_table(study: Study, benchmark: str) -> Table | None:
         idle = "; ".join(f"{layer} {prose.percent(share)}" for layer, share in one.silent.items())
         operations = (f"{value:,.0f}" for value in (one.forward + one.recurrent, one.recurrent, one.multiplies))
         rows.append((label(variant), str(one.n), rates, idle, *operations, prose.percent(one.operations / one.dense)))
-    departs = study.departure(benchmark)
-    caption = (
-        f"{title(benchmark)}{f' ({departs})' if departs else ''}: spike rates and synaptic operations on the test set, "
-        "means over n seeds."
-    )
+    caption = f"{named(study, benchmark)}: spike rates and synaptic operations on the test set, means over n seeds."
     columns = (
         "Variant",
         "n",

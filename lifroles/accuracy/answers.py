@@ -40,6 +40,26 @@ def leakage(found: Sequence[Outcome]) -> str:
     return " ".join(sentences)
 
 
+def recurrence(found: Sequence[Outcome]) -> str:
+    """Return whether recurrence fails to train, or fails to help."""
+    base = [o for o in found if o.setting.variant == "baseline"]
+    loops = [o for o in found if o.setting.variant == "recurrent"]
+    if not base or not loops:
+        return "Baseline and recurrence were not both run."
+    top = max(base, key=lambda o: o.mean)
+    best = max(loops, key=lambda o: o.mean)
+    text = (
+        f"Best with recurrence: {prose.percent(best.mean)} ({best.setting.label}), its training accuracy "
+        f"{prose.percent(fmean(best.train))}; best without: {prose.percent(top.mean)} ({top.setting.label}), training "
+        f"{prose.percent(fmean(top.train))}. "
+    )
+    if best.mean > top.mean:
+        return f"{text}With this change recurrence helps, as in the paper."
+    if fmean(best.train) < fmean(top.train):
+        return f"{text}Recurrence falls behind on the training set already: it is training that fails here."
+    return f"{text}Recurrence fits the training set at least as well and does not carry over to the test set."
+
+
 def step_length(found: Sequence[Outcome]) -> str:
     """Return what the reset does at each step length."""
     by_dt: dict[float, dict[str, Outcome]] = {}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from lifroles import benchmarks, paper, prose
 from lifroles.accuracy.study import Study
-from lifroles.accuracy.words import NOT_RUN, label, title
+from lifroles.accuracy.words import NOT_RUN, label, named, title
+from lifroles.figures.style import short
 from lifroles.statistics import Difference, difference_error, holm, paired_difference
 from lifroles.tables import Download, Table
 from lifroles.variant import TABLE6_VARIANTS
@@ -92,12 +93,12 @@ def _paper(pair: Pair) -> str:
 def _here(pair: Pair) -> tuple[str, ...]:
     here = pair.here
     if here is None:
-        return (NOT_RUN, "–", "–", "–", "–")
-    text = prose.signed_points(here.mean)
-    if here.low is not None and here.high is not None:
-        text += f" ({prose.signed_points(here.low)} to {prose.signed_points(here.high)})"
+        return (NOT_RUN, "–", "–", "–")
+    n = f"n{prose.NBSP}={prose.NBSP}{here.n}"
+    ends = "" if here.low is None or here.high is None else f"{100 * here.low:.1f} to {100 * here.high:.1f}, "
+    text = f"{prose.signed_points(here.mean)} ({ends}{n})".replace("-", "−")
     effect = "–" if here.effect is None else f"{here.effect:+.1f}".replace("-", "−")
-    return (text, str(here.n), effect, _p(pair.corrected), _p(here.p_exact))
+    return (text, effect, _p(pair.corrected), _p(here.p_exact))
 
 
 def reading(pair: Pair) -> str:
@@ -119,23 +120,22 @@ def pair_table(study: Study, benchmark: str) -> Table:
     """Return every pair of variants on a benchmark, the paper's difference beside ours."""
     found = pairs(study, benchmark)
     rows = [
-        (f"{label(pair.second)} − {label(pair.first).lower()}", _paper(pair), *_here(pair), reading(pair))
+        (f"{short(pair.second)} − {short(pair.first)}", reading(pair), mean, _paper(pair), *rest)
         for pair in found
+        for mean, *rest in [_here(pair)]
     ]
     columns = (
         "Difference",
-        "Paper, points",
+        "Reading",
         "Here, points (95 % interval)",
-        "n",
+        "Paper, points",
         "Effect d",
         "p (t, Holm)",
         "p (signs)",
-        "Reading",
     )
-    departs = study.departure(benchmark)
     size = test_samples(benchmark)
     caption = (
-        f"{title(benchmark)}{f' ({departs})' if departs else ''}: differences of last-epoch accuracies, seed by seed. "
+        f"{named(study, benchmark)}: differences of last-epoch accuracies, seed by seed. "
         "Interval: bootstrap over seeds; d: mean by standard deviation of the differences; p: paired t-test, corrected "
         f"by Holm for {len(found)} pairs, and, uncorrected, the exact test over signs. "
         + (

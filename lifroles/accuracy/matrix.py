@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lifroles import benchmarks, overview, prose
+from lifroles import overview, prose
 from lifroles.accuracy.study import Cell, Study
-from lifroles.accuracy.words import NOT_RUN, label, title
+from lifroles.accuracy.words import NOT_RUN, label, named, title
 from lifroles.paper import TABLE6_BENCHMARKS
 from lifroles.probes.record import find
 from lifroles.probes.resolution import key
@@ -37,29 +37,31 @@ def _here(study: Study, cell: Cell) -> str:
 
 
 def table6(study: Study) -> Table:
-    """Return Table 6: for every variant the paper's row and ours, with what our numbers are of."""
+    """Return Table 6, a benchmark below the other: the paper's numbers, ours, and what ours are of."""
     names = [name for name in TABLE6_BENCHMARKS if name in study.parameters.benchmarks]
     variants = [variant for variant in TABLE6_VARIANTS if variant in study.parameters.variants]
-    rows: list[tuple[str, ...]] = [
-        (
-            "Data here",
-            *(f"{study.scale(name).source}: {overview.SOURCES[study.scale(name).source][0]}" for name in names),
-        ),
-        (
-            "Protocol here",
-            *(overview.changes_in_words(name, study.scale(name).changes) or "the full protocol" for name in names),
-        ),
-        ("Chance", *(prose.percent(benchmarks.get(name).chance) for name in names)),
-    ]
-    for variant in variants:
-        cells = [study.cells[name, variant] for name in names]
-        rows.append((f"{label(variant)}: paper", *(c.reported.text if c.reported else NONE for c in cells)))
-        rows.append((f"{label(variant)}: here", *(_here(study, cell) for cell in cells)))
+    rows: list[tuple[str, ...]] = []
+    notes = []
+    for name in names:
+        cells = [study.cells[name, variant] for variant in variants]
+        rows.append((f"{title(name)}: paper", *(c.reported.text if c.reported else NONE for c in cells)))
+        rows.append((f"{title(name)}: here", *(_here(study, cell) for cell in cells)))
+        scale = study.scale(name)
+        notes += ["", f"{_sentence(scale.source, overview.changes_in_words(name, scale.changes))}"]
     caption = (
-        "Table 6: test accuracy after the last epoch, mean with 95 % t-interval over n seeds, below the paper's. "
-        "A number that is not of the full protocol on the published data says so in its cell."
+        "Table 6: test accuracy after the last epoch, mean with 95 % t-interval over n seeds, below the paper's. A "
+        "number that is not of the full protocol on the published data says so in its cell, and the line below says "
+        "how it was made."
     )
-    return Table(caption, ("", *map(title, names)), rows, download=_download(study, names, variants))
+    columns = ("Benchmark", *map(label, variants))
+    return Table(caption, columns, rows, notes, download=_download(study, names, variants))
+
+
+def _sentence(source: str, changes: str) -> str:
+    """Return in a sentence which data and protocol a benchmark's numbers are of."""
+    kind, what = overview.SOURCES[source]
+    data = f"data {source}, {what}" if kind not in ("published", "drawn") else f"{kind} data"
+    return f"Here: {data}; {changes or 'the full protocol'}."
 
 
 def _download(study: Study, names: list[str], variants: list[str]) -> Download:
@@ -133,7 +135,7 @@ def real(study: Study) -> Table | None:
     columns = ("Variant", "Simulated recordings", "Real recordings")
     sizes = prose.listed(f"{n:,}" for n in sorted(tested))
     caption = (
-        f"{title('nmnist')} ({study.departure('nmnist')}): test accuracy of the same networks on the simulated test "
+        f"{named(study, 'nmnist')}: test accuracy of the same networks on the simulated test "
         f"set and on {sizes} real recordings, mean and 95 % t-interval over seeds. One real recording weighs "
         f"{100 / min(tested):.2g} points: the level means something, the order of the variants little."
     )

@@ -77,7 +77,7 @@ def results(study: Study) -> list[object]:
             continue
         offered = downloads.runs(f"accuracy_{name}", runs)
         fig = _shown(study, figures.table6(study, name), words.caption(study, name), runs, offered)
-        shown += [words.accuracy_table(study, name), fig, Markdown(words.verdict(study, name))]
+        shown += [words.accuracy_table(study, name), fig, Markdown(words.summary(study, name))]
     return shown
 
 
@@ -90,7 +90,7 @@ def compare(study: Study) -> list[object]:
     """Return which differences survive: in words, for every benchmark that has runs, and in the paper."""
     shown: list[object] = [Markdown(differences.summary(study))]
     for name in study.parameters.benchmarks:
-        if any(pair.here is not None for pair in differences.pairs(study, name)):
+        if any(pair.corrected is not None for pair in differences.pairs(study, name)):
             shown.append(differences.pair_table(study, name))
     shown += [differences.paper_table(study), _card(study, _everything(study), "Differences between variants")]
     return shown
@@ -114,7 +114,7 @@ def distributions(study: Study) -> object:
     if not found:
         return Markdown(f"{words.title(name)}, rates of single neurons: {activity.NOT_ASKED}.")
     records = [record for variant in found for record, _ in activity.answers(study, name, variant)]
-    caption = activity.distribution_caption(found, name, study.departure(name))
+    caption = activity.distribution_caption(found, words.named(study, name))
     return _shown(study, activity_figures.distribution(found), caption, records, activity.histogram_download(found))
 
 

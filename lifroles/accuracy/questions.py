@@ -79,6 +79,17 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
             ),
             answers.readout,
         ),
+        "shd-recurrence": Question(
+            "SHD regenerated, steps of 4 ms, mean of the readout's potentials, after 40 epochs",
+            (
+                _shd("baseline, learning rate 0.01", "baseline"),
+                _shd("with recurrence, learning rate 0.01", "recurrent"),
+                _shd("with recurrence, gradients cut at norm 1", "recurrent", clip_norm=1.0),
+                _shd("baseline, learning rate 0.001", "baseline", lr=1e-3, lr_leak=2e-3),
+                _shd("with recurrence, learning rate 0.001", "recurrent", lr=1e-3, lr_leak=2e-3),
+            ),
+            answers.recurrence,
+        ),
         "shd-dt": Question(
             "SHD regenerated, mean of the readout's potentials, after 40 epochs",
             tuple(
@@ -114,8 +125,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
 
 def outcomes(study: Study, name: str) -> list[Outcome]:
     """Return the settings of a question with the runs that the page's store has of them."""
-    known = study.store.all()
-    return [Outcome(setting, setting.records(known)) for setting in QUESTIONS[name].settings]
+    return [Outcome(setting, setting.records(study.known)) for setting in QUESTIONS[name].settings]
 
 
 def table(study: Study, name: str) -> Table:
@@ -125,10 +135,8 @@ def table(study: Study, name: str) -> Table:
     columns = ("Setting", "Test accuracy", "Training accuracy", "Spikes per hidden neuron and step")
     if held_out:
         columns = (*columns[:2], "Held-out speakers, best epoch", *columns[2:])
-    rows = [
-        _row(one, held_out) if one.records else (one.setting.label, NOT_RUN, *["–"] * (len(columns) - 2))
-        for one in found
-    ]
+    empty = (NOT_RUN, *["–"] * (len(columns) - 2))
+    rows = [_row(one, held_out) if one.records else (one.setting.label, *empty) for one in found]
     caption = f"{QUESTIONS[name].caption}; mean and 95 % t-interval over seeds."
     return Table(caption, columns, rows, download=_download(name, found))
 

@@ -10,7 +10,8 @@ from lifroles.accuracy.study import Study
 from lifroles.accuracy.words import label, title
 from lifroles.claims.ledger import CLAIMS
 from lifroles.claims.page import measured, needed
-from lifroles.claims.verdict import SEEDS, Outcome, Part, Verdict, decide
+from lifroles.claims.verdict import SEEDS, Decision, Outcome, Part, Verdict, decide
+from lifroles.paper import TABLE6_BENCHMARKS
 from lifroles.probes.record import find
 from lifroles.statistics import Interval
 from lifroles.store import Record
@@ -52,19 +53,23 @@ def outcomes(study: Study, part: Part) -> list[Outcome]:
 
 
 def claims_table(study: Study, part: Part) -> Table:
-    """Return the claims about a part, each with what has to hold, what was measured, and the verdict."""
+    """Return the claims about a part, each with what was measured, what has to hold, and the verdict."""
     rows = []
     for outcome in outcomes(study, part):
-        tests = [(f"{d.test.quantity.label}: {needed(d.test)}", measured(d)) for d in outcome.decisions]
-        claim = outcome.claim
-        rows.append(
-            (claim.statement, "; ".join(t for t, _ in tests), "; ".join(m for _, m in tests), str(outcome.verdict))
-        )
+        several = len(outcome.decisions) > 1
+        found = [f"{_where(d) if several else ''}{measured(d)} (needed: {needed(d.test)})" for d in outcome.decisions]
+        rows.append((outcome.claim.statement, str(outcome.verdict), "; ".join(found)))
     caption = (
         "What the paper says, and what the runs of this page say to it. A claim is reproduced where the whole 95 % "
-        f"interval over at least {SEEDS} seeds lies on its side, and only in direction where the mean does."
+        f"interval over at least {SEEDS} seeds lies on its side, and only in direction where the mean does. What "
+        "exactly is compared stands in the ledger of claims."
     )
-    return Table(caption, ("Claim", "Has to hold", "Measured", "Verdict"), rows)
+    return Table(caption, ("Claim", "Verdict", "Measured"), rows)
+
+
+def _where(decision: Decision) -> str:
+    names = {benchmark for benchmark, _ in decision.test.quantity.sources}
+    return f"{' and '.join(title(name) for name in TABLE6_BENCHMARKS if name in names)}: "
 
 
 def _side(effect: Interval) -> str:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -94,6 +95,11 @@ class Study:
     cells: Mapping[tuple[str, str], Cell]
     delays: tuple[Delay, ...]
     store: Store
+
+    @cached_property
+    def known(self) -> list[Record]:
+        """Every run of the store, also at other scales than the page's."""
+        return self.store.all()
 
     def row(self, benchmark: str) -> list[Cell]:
         """Return a benchmark's cells in the order of the variants.

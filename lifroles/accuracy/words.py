@@ -16,6 +16,12 @@ def title(benchmark: str) -> str:
     return benchmarks.get(benchmark).title
 
 
+def named(study: Study, benchmark: str) -> str:
+    """Return a benchmark's name, and what parts its numbers here from the full protocol on the published data."""
+    departs = study.departure(benchmark)
+    return f"{title(benchmark)} ({departs})" if departs else title(benchmark)
+
+
 def label(variant: str) -> str:
     """Return a variant's name as the paper's tables write it."""
     return VARIANT_LABELS.get(variant, variant)
@@ -51,27 +57,35 @@ def scale_note(study: Study) -> str:
 
 
 def accuracy_table(study: Study, benchmark: str) -> Table:
-    """Return a benchmark's column of Table 6 beside ours: last and best epoch, with source, scale and seeds."""
+    """Return a benchmark's column of Table 6 beside ours: last and best epoch, and how the paper's number lies."""
     rows = []
     for cell in study.row(benchmark):
         reported = cell.reported.text if cell.reported else "–"
         if cell.last is None or cell.best is None:
             why = f"failed: {cell.failed[0].reason}" if cell.failed else NOT_RUN
-            rows.append((label(cell.variant), reported, why, "–", "–", study.scale(benchmark).source))
+            rows.append((label(cell.variant), reported, why, *["–"] * 4))
             continue
         failed = f"; {prose.counted(len(cell.failed), 'run')} failed" if cell.failed else ""
-        seeds = ("seed " if len(cell.records) == 1 else "seeds ") + ", ".join(str(r.seed) for r in cell.records)
-        runs = f"{study.scale(benchmark).source}, {study.departure(benchmark) or 'full protocol'}, {seeds}{failed}"
+        seeds = ", ".join(str(r.seed) for r in cell.records) + failed
         effect = study.effect(benchmark, cell.variant)
         against = "–" if effect is None or cell.variant == "baseline" else prose.signed_points(effect.mean)
-        last, best = prose.interval(cell.last), prose.interval(cell.best)
-        rows.append((label(cell.variant), reported, last, best, against, runs))
-    columns = ("Variant", "Paper", "Here, last epoch", "Here, best epoch", "Against the baseline, points", "Runs")
+        last, best = prose.interval(cell.last), prose.percent(cell.best.mean)
+        rows.append((label(cell.variant), reported, last, best, against, _compared(cell), seeds))
+    columns = (
+        "Variant",
+        "Paper",
+        "Here, last epoch",
+        "Here, best epoch",
+        "Against the baseline, points",
+        "The paper's number lies",
+        "Seeds",
+    )
+    departs = study.departure(benchmark)
     chance = prose.percent(benchmarks.get(benchmark).chance, 0)
     caption = (
-        f"{title(benchmark)}: test accuracy, mean and 95 % t-interval over seeds, beside Table 6. Chance is {chance}. "
-        "The best epoch is chosen by test accuracy, so it is optimistic. Against the baseline: last epoch, mean of the "
-        "differences seed by seed."
+        f"{title(benchmark)} ({departs or 'full protocol'}, source {study.scale(benchmark).source}): test accuracy, "
+        "mean and 95 % t-interval over seeds, beside Table 6. The best epoch is chosen by test accuracy, so it is "
+        f"optimistic. Against the baseline: last epoch, seed by seed. Chance is {chance}."
     )
     return Table(caption, columns, rows)
 
@@ -86,34 +100,23 @@ def caption(study: Study, benchmark: str) -> str:
     spread = "" if len(means) == 1 else f", {label(low).lower()} lowest with {prose.percent(means[low])}"
     toy = " Toy scale." if study.parameters.profile == "smoke" else ""
     return (
-        f"{title(benchmark)}: after the last epoch {label(top).lower()} is highest with {prose.percent(means[top])}"
-        f"{spread} ({seeds_a_variant(study, benchmark)}). Filled: every seed, with mean and 95 % "
-        f"interval, last epoch; pale: best epoch; open diamond: the paper; dashed: chance.{toy}"
+        f"{named(study, benchmark)}: after the last epoch {label(top).lower()} is highest with "
+        f"{prose.percent(means[top])}{spread} ({seeds_a_variant(study, benchmark)}). Filled: every seed, with mean and "
+        f"95 % interval, last epoch; pale: best epoch; open diamond: the paper; dashed: chance.{toy}"
     )
 
 
 def _compared(cell: Cell) -> str:
+    """Return how far the paper's number lies from the mean of the last epochs, and whether inside its interval."""
     assert cell.last is not None
-    assert cell.best is not None
-    text = f"{prose.interval(cell.last)} after the last epoch, {prose.percent(cell.best.mean)} at the best"
     if cell.reported is None:
-        return f"{text}; Table 6 has no number for it."
+        return "–"
     gap = cell.reported.value - cell.last.mean
-    where = f"{prose.points(gap)} {'above' if gap > 0 else 'below'} ours"
+    where = f"{prose.points(gap)} {'above' if gap > 0 else 'below'}"
     if round(100 * gap, 1) == 0:
-        where = "the same as here"
+        where = "where ours does"
     inside = cell.last.contains(cell.reported.value)
-    side = "; one seed gives no interval" if inside is None else f", {'inside' if inside else 'outside'} our interval"
-    return f"{text}; the paper reports {cell.reported.text}, {where}{side}."
-
-
-def verdict(study: Study, benchmark: str) -> str:
-    """Return, as Markdown, how each variant compares with the paper and what that adds up to."""
-    lines = []
-    for cell in study.row(benchmark):
-        failed = f" ({prose.counted(len(cell.failed), 'run')} failed)" if cell.failed else ""
-        lines.append(f"- **{label(cell.variant)}**: {_compared(cell) if cell.records else NOT_RUN + '.'}{failed}")
-    return "\n".join([*lines, "", summary(study, benchmark)])
+    return where if inside is None else f"{where}, {'inside' if inside else 'outside'} the interval"
 
 
 def summary(study: Study, benchmark: str) -> str:
@@ -132,7 +135,9 @@ def summary(study: Study, benchmark: str) -> str:
         clear = None if effect.low is None else effect.contains(0.0) is False
         signs.append((label(cell.variant).lower(), (theirs > 0) == (effect.mean > 0), clear))
     sentences = []
-    if judged:
+    if departs := study.departure(benchmark):
+        sentences.append(f"These runs are not the paper's ({departs}): directions can be compared, levels cannot.")
+    elif judged:
         sentences.append(
             f"The paper's number lies inside our 95 % interval for {sum(judged)} of "
             f"{prose.counted(len(judged), 'variant')} with at least two seeds."
@@ -175,7 +180,8 @@ def curves_caption(study: Study, benchmark: str) -> str:
     if gaps[worst] == 0:
         apart = "in every run the last epoch is the best"
     return (
-        f"{title(benchmark)}: {apart}. Lines: mean over seeds; bands: lowest to highest seed; dashed: chance "
+        f"{named(study, benchmark)}: {apart}. Thick lines: mean over seeds; bands: lowest "
+        "to highest seed, thin lines: every seed where there are many; dashed, where it is near: chance "
         f"({seeds_a_variant(study, benchmark)})."
     )
 

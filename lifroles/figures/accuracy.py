@@ -74,13 +74,14 @@ def _curve(cell: Cell, key: str) -> np.ndarray:
 
 def _end_labels(ax: Axes, ends: Sequence[tuple[float, str]], epochs: int) -> None:
     """Write each curve's name at its right end, apart from the others, with a thin line to it."""
-    low, high = ax.get_ylim()
-    places = spread([y for y, _ in ends], 0.095 * (high - low), low, high)
+    forth, back = (np.log10, lambda y: 10**y) if ax.get_yscale() == "log" else (float, float)
+    low, high = map(forth, ax.get_ylim())
+    places = spread([forth(y) for y, _ in ends], 0.095 * (high - low), low, high)
     for (y, name), place in zip(ends, places, strict=True):
         ax.annotate(
             short(name).replace("\n", " ").replace("no leak, no reset + rec.", "no l., no r. + rec."),
             (epochs, y),
-            xytext=(1.05 * epochs, place),
+            xytext=(1.05 * epochs, back(place)),
             textcoords="data",
             va="center",
             fontsize=9.5,
@@ -89,8 +90,12 @@ def _end_labels(ax: Axes, ends: Sequence[tuple[float, str]], epochs: int) -> Non
         )
 
 
+MANY = 5
+"""Up to so many seeds are drawn as a band, more as a thin line each."""
+
+
 def curves(study: Study, benchmark: str) -> Figure:
-    """Return training loss and test accuracy by epoch: mean over seeds, band from the lowest to the highest."""
+    """Return training loss and test accuracy by epoch: mean over seeds, and a band or a thin line a seed."""
     cells = [c for c in study.row(benchmark) if c.records]
     title = benchmarks.get(benchmark).title
     panels = (("train_loss", "training loss"), ("test_accuracy", "test accuracy (%)"))
@@ -98,7 +103,7 @@ def curves(study: Study, benchmark: str) -> Figure:
         fig, axes = figure(2, 470, f"Training loss and test accuracy by epoch on {title}, every variant.", sharex=True)
         epochs = 1
         for ax, (key, name) in zip(axes, panels, strict=True):
-            ends = []
+            ends, lowest, highest = [], [], []
             factor = 100 if key == "test_accuracy" else 1
             for cell in cells:
                 runs = factor * _curve(cell, key)
@@ -106,12 +111,27 @@ def curves(study: Study, benchmark: str) -> Figure:
                 epochs = max(epochs, len(x))
                 mark = "o" if len(x) < 8 else ""
                 ax.plot(x, runs.mean(0), color=colour(cell.variant), marker=mark, markersize=4)
-                ax.fill_between(x, runs.min(0), runs.max(0), color=colour(cell.variant), alpha=0.2, linewidth=0)
+                if len(runs) > MANY:
+                    ax.plot(x, runs.T, color=colour(cell.variant), linewidth=0.5, alpha=0.4, zorder=1)
+                else:
+                    ax.fill_between(x, runs.min(0), runs.max(0), color=colour(cell.variant), alpha=0.2, linewidth=0)
                 ends.append((float(runs.mean(0)[-1]), cell.variant))
+                # What the first tenth of the epochs does is not what the figure is about.
+                late = runs[:, len(x) // 10 :]
+                lowest.append(float(late.min()))
+                highest.append(float(runs.max()))
             if key == "test_accuracy":
-                ax.axhline(100 * benchmarks.get(benchmark).chance, **CHANCE)
+                chance = 100 * benchmarks.get(benchmark).chance
+                if min(lowest) > chance + 30:
+                    low, high = min(lowest), max(highest)
+                    ax.set_ylim(low - 0.15 * (high - low) - 0.5, high + 0.05 * (high - low) + 0.2)
+                else:
+                    ax.axhline(chance, **CHANCE)
             ax.set_title(name)
-            ax.yaxis.set_major_locator(MaxNLocator(5))
+            if key == "train_loss" and max(highest) > 10 * min(lowest) > 0:
+                ax.set_yscale("log")
+            else:
+                ax.yaxis.set_major_locator(MaxNLocator(5))
             _end_labels(ax, ends, epochs)
         axes[-1].set_xlabel("epoch")
         axes[-1].set_xlim(min(1, epochs - 1), epochs)
