@@ -66,7 +66,7 @@ class Target:
 TARGETS = {
     "reference": Target(("reference.py",), "reference"),
     "cpu": Target(
-        ("_loops.py", "_rows.py", "_fused.py", "cpu.py"),
+        ("_loops.py", "_rows.py", "_sums.py", "_layout.py", "_products.py", "_fused.py", "cpu.py"),
         "cpu",
         (*Target.tests, "test_events_kernels.py", "test_backends.py"),
         # These take long in Python.

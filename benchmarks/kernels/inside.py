@@ -15,15 +15,15 @@ from torch.nn import functional as F
 from benchmarks.kernels import measure
 from benchmarks.kernels.candidates import OURS, Inputs, Training
 from benchmarks.kernels.workloads import Network
-from lifroles.backends import _fused, _loops, _rows
+from lifroles.backends import _loops, _products, _rows, _sums
 from lifroles.sparse import SparseSequence
 
 PARTS = {
     "hidden layer forward: weighted sums of events, neurons": [(_rows, "forward")],
     "hidden layer backward, and its weights' gradients": [(_rows, "backward")],
     "sorting the events by channel": [(_rows, "by_channel")],
-    "class layer forward: weighted sums of spikes": [(_rows, "spikes_product")],
-    "class layer backward, and its weights' gradients": [(_rows, "spikes_product_backward")],
+    "class layer forward: weighted sums of spikes": [(_sums, "spikes_product")],
+    "class layer backward, and its weights' gradients": [(_sums, "spikes_product_backward")],
     "class units forward and backward": [(_loops, "forward"), (_loops, "backward")],
     "weights to blocks and back": [(_rows, "pack"), (_rows, "unpack")],
 }
@@ -108,7 +108,7 @@ def density(work: Network, count: int) -> dict[str, Any]:
         dense = (torch.rand(steps, batch, inputs, generator=generator) < share).float()
         events = SparseSequence.from_dense(dense)
         calls = {
-            "events": lambda events=events: _fused.product(events, weight, None).backward(gradient),
+            "events": lambda events=events: _products.product(events, weight, None).backward(gradient),
             "matrix": lambda dense=dense: F.linear(dense, weight).backward(gradient),
         }
         times = measure.rounds(calls, count)

@@ -200,9 +200,9 @@ def product(events: SparseSequence, weight: Tensor, bias: Tensor | None = None) 
     fits = weight.dim() == 2 and weight.shape[1] == events.shape[-1] and min(events.shape) > 0 and weight.shape[0] > 0
     if not (fits and events.density < DENSE and _plain(weight, bias)):
         return F.linear(events.dense(weight.dtype, weight.device), weight, bias)
-    from lifroles.backends import _fused
+    from lifroles.backends import _products
 
-    return _fused.product(events, weight, bias)
+    return _products.product(events, weight, bias)
 
 
 def spikes_product(o_seq: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -218,9 +218,9 @@ def spikes_product(o_seq: Tensor, weight: Tensor, bias: Tensor | None = None) ->
     fits = o_seq.dim() == 3 and weight.dim() == 2 and weight.shape[1] == o_seq.shape[-1]
     if not (fits and o_seq.numel() > 0 and _plain(o_seq, weight, bias)):
         return F.linear(o_seq, weight, bias)
-    from lifroles.backends import _fused
+    from lifroles.backends import _products
 
-    return (_fused.spikes_product if 0 < weight.shape[0] <= FEW else _fused.linear)(o_seq, weight, bias)
+    return (_products.spikes_product if 0 < weight.shape[0] <= FEW else _products.linear)(o_seq, weight, bias)
 
 
 def integrate(x_seq: Tensor, *, k_tau: float | Tensor) -> Tensor:

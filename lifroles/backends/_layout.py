@@ -1,0 +1,163 @@
+"""How the ``cpu`` backend lays tensors out for its compiled loops, and cuts their work into pieces.
+
+Work is cut into pieces whose number depends on the layer's shape only, and each piece's sums are added up in order: the
+numbers do not depend on how many threads there are.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lifroles.backends import _buffers, _rows
+from lifroles.backends._lanes import WIDTH
+from lifroles.compiled import share
+from lifroles.sparse import SparseSequence
+
+Array = np.ndarray[Any, Any]
+
+DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
+
+PIECES = 16
+"""Pieces that a layer's work is cut into, at least."""
+CACHE = 1 << 18
+"""Bytes of dL/dx that a group of samples may take: half of a second-level cache."""
+SMALL = 1 << 14
+"""Numbers ``T · B · N`` below which a second thread costs more than it saves."""
+
+
+def flattened(tensor: Tensor) -> Array:
+    """Return a tensor's numbers as a flat array: its own memory where they lie in one piece."""
+    # reshape alone would leave a number that is repeated (`expand`) where it is
+    return tensor.detach().resolve_neg().reshape(-1).contiguous().numpy()
+
+
+def rows_of(sequence: Tensor) -> tuple[Array, int]:
+    """Return ``[T, B, N]`` as a flat array and the distance between two steps: 0 if one step is repeated."""
+    if sequence.stride(0) == 0 and sequence.shape[0] > 1:
+        return flattened(sequence[0]), 0
+    return flattened(sequence), sequence[0].numel()
+
+
+def strided(sequence: Tensor) -> tuple[Array, int, int]:
+    """Return ``[T, B, N]`` as a flat array and the distances between two steps and two samples; no copy of our own."""
+    steps, batch, neurons = sequence.shape
+    if sequence.stride(0) == 0 and steps > 1:
+        return flattened(sequence[0]), 0, neurons
+    if is_by_sample(sequence):
+        return flattened(sequence.transpose(0, 1)), neurons, steps * neurons
+    return flattened(sequence), batch * neurons, neurons
+
+
+def is_by_sample(sequence: Tensor) -> bool:
+    """Return whether each sample's steps of ``[T, B, N]`` lie one after the other."""
+    return not sequence.is_contiguous() and sequence.transpose(0, 1).is_contiguous()
+
+
+def empty(shape: Sequence[int], dtype: torch.dtype, by_sample: bool) -> Tensor:
+    """Return ``[T, B, N]`` with whatever numbers lie in its memory, step by step or sample by sample."""
+    if not by_sample:
+        return _buffers.empty(shape, dtype)
+    steps, batch, neurons = shape
+    return _buffers.empty((batch, steps, neurons), dtype).transpose(0, 1)
+
+
+def padded(values: float | Tensor, neurons: int, dtype: torch.dtype) -> Array:
+    """Return one number a neuron, filled up with 0 to whole blocks."""
+    filled = np.zeros(-(-neurons // WIDTH) * WIDTH, DTYPES[dtype])
+    filled[:neurons] = flattened(values) if isinstance(values, Tensor) else values
+    return filled
+
+
+def coefficients_of(k: float | Tensor, dtype: torch.dtype) -> Array:
+    """Return leakage coefficients as an array: one, or one a neuron."""
+    return flattened(k) if isinstance(k, Tensor) else np.full(1, k, DTYPES[dtype])
+
+
+def ranges(count: int, pieces: int) -> list[tuple[int, int]]:
+    """Return at most so many ranges, about equally long, that make up ``range(count)``."""
+    pieces = max(1, min(pieces, count))
+    edges = [count * i // pieces for i in range(pieces + 1)]
+    return list(itertools.pairwise(edges))
+
+
+def pieces_of(size: int, pieces: int = PIECES) -> int:
+    """Return into how many pieces so many numbers ``T · B · N`` are cut."""
+    return pieces if size >= SMALL else 1
+
+
+def lanes_of(lanes: int, size: int) -> list[tuple[int, int]]:
+    """Return ranges of lanes for the threads: whole vectors."""
+    vectors = -(-lanes // WIDTH)
+    return [(a * WIDTH, min(b * WIDTH, lanes)) for a, b in ranges(vectors, pieces_of(size, max(4, lanes // 8192)))]
+
+
+def blocks_and_samples(blocks: int, samples: int, together: bool, size: int) -> list[tuple[int, int, int, int]]:
+    """Return first and last block and first and last sample (or group) of each piece of work."""
+    pieces = pieces_of(size)
+    if together:
+        return [(0, blocks, low, high) for low, high in ranges(samples, pieces)]
+    cuts = ranges(samples, -(-pieces // blocks))
+    return [(block, block + 1, low, high) for block in range(blocks) for low, high in cuts]
+
+
+def as_blocks(weight: Tensor, transposed: bool = False) -> Array:
+    """Return a matrix ``[out, in]`` (or its transpose) as ``[blocks of out, in, 32]``, flat."""
+    matrix = weight.detach().resolve_neg()
+    matrix = matrix.t() if transposed else matrix
+    neurons, inputs = matrix.shape
+    base = matrix.reshape(-1) if matrix.is_contiguous() else matrix.t().reshape(-1)
+    row, column = (inputs, 1) if matrix.is_contiguous() else (1, neurons)
+    blocks = -(-neurons // WIDTH)
+    packed = np.empty(blocks * inputs * WIDTH, DTYPES[weight.dtype])
+    flat = base.numpy()
+    share(
+        lambda low, high: _rows.pack(flat, row, column, neurons, inputs, packed, low, high),
+        ranges(blocks, pieces_of(packed.size)),
+    )
+    return packed
+
+
+def from_blocks(packed: Array, parts: int, neurons: int, inputs: int) -> Tensor:
+    """Return the sum of ``parts`` packed matrices as one ``[neurons, inputs]``."""
+    weight = np.empty(neurons * inputs, packed.dtype)
+    share(
+        lambda low, high: _rows.unpack(packed, parts, packed.size // parts, neurons, inputs, weight, low, high),
+        ranges(-(-neurons // WIDTH), pieces_of(packed.size)),
+    )
+    return torch.from_numpy(weight).view(neurons, inputs)
+
+
+class ByChannel:
+    """The events of a batch, sorted by channel within groups of samples whose dL/dx fit the cache."""
+
+    def __init__(self, events: SparseSequence, values: Array, row_bytes: int) -> None:
+        steps, batch, inputs = events.shape
+        self.group = max(1, min(batch, CACHE // (row_bytes * steps)))
+        self.groups = -(-batch // self.group)
+        self.starts = np.empty(self.groups * (inputs + 1), np.int64)
+        self.rows = np.empty(events.entries, np.int32)
+        self.values = np.empty(values.size, values.dtype)
+        arguments = (
+            events.indptr, events.indices, values, self.starts, self.rows, self.values, steps, batch, inputs,
+        )  # fmt: skip
+        cuts = ranges(self.groups, pieces_of(events.entries))
+        share(lambda low, high: _rows.by_channel(*arguments, self.group, low, high), cuts)
+
+
+def values_of(events: SparseSequence, dtype: torch.dtype) -> Array:
+    """Return the events' values in the layer's type; none: all 1."""
+    kept = np.zeros(0, np.float32) if events.values is None else events.values
+    return kept.astype(DTYPES[dtype], copy=False)
+
+
+def samples_of(o: Tensor) -> tuple[Array, int, int]:
+    """Return spikes as rows sample by sample, and how many steps and samples; step by step, a row is a sample."""
+    if is_by_sample(o):
+        return flattened(o.transpose(0, 1)), o.shape[0], o.shape[1]
+    return flattened(o), 1, o.shape[0] * o.shape[1]

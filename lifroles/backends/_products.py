@@ -1,0 +1,140 @@
+"""Weighted sums of events and of spikes on the ``cpu`` backend, as operations that autograd can differentiate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lifroles.backends import _buffers, _sums
+from lifroles.backends._lanes import WIDTH
+from lifroles.backends._layout import (
+    DTYPES,
+    ByChannel,
+    as_blocks,
+    blocks_and_samples,
+    empty,
+    flattened,
+    from_blocks,
+    is_by_sample,
+    padded,
+    pieces_of,
+    ranges,
+    rows_of,
+    samples_of,
+    values_of,
+)
+from lifroles.compiled import share
+from lifroles.errors import LifrolesError
+from lifroles.sparse import SparseSequence
+
+
+class _Product(torch.autograd.Function):
+    """The weighted sums of a sequence of events, ``[T, B, N]``."""
+
+    @staticmethod
+    def forward(ctx: Any, events: SparseSequence, weight: Tensor, bias: Tensor | None) -> Tensor:
+        (steps, batch, inputs), neurons, dtype = events.shape, weight.shape[0], weight.dtype
+        out = _buffers.empty((steps, batch, neurons), dtype)
+        packed, values = as_blocks(weight), values_of(events, dtype)
+        start, flat = padded(0.0 if bias is None else bias, neurons, dtype), flattened(out)
+
+        def work(block: int, _: int, low: int, high: int) -> None:
+            _sums.product(
+                events.indptr, events.indices, values, packed, start, flat, DTYPES[dtype](0), steps, batch, neurons,
+                inputs, block, low, high,
+            )  # fmt: skip
+
+        share(work, blocks_and_samples(-(-neurons // WIDTH), batch, False, out.numel()))
+        ctx.events, ctx.dtype, ctx.neurons = events, dtype, neurons
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise LifrolesError("the cpu backend has no second derivative: give backend='reference'.")
+        events: SparseSequence = ctx.events
+        (steps, batch, inputs), neurons, dtype = events.shape, ctx.neurons, ctx.dtype
+        blocks = -(-neurons // WIDTH)
+        channel = ByChannel(events, values_of(events, dtype), WIDTH * dtype.itemsize)
+        pieces = blocks_and_samples(blocks, channel.groups, False, steps * batch * neurons)
+        parts = sum(piece[0] == 0 for piece in pieces)
+        g_weight = np.zeros((parts, blocks * inputs * WIDTH), DTYPES[dtype])
+        g_bias = np.zeros((parts, blocks * WIDTH), DTYPES[dtype])
+        rows, stride = rows_of(gradients[0])
+
+        def work(part: int, block: int, _: int, low: int, high: int) -> None:
+            _sums.product_backward(
+                rows, stride, channel.starts, channel.rows, channel.values, g_weight[part], g_bias[part],
+                DTYPES[dtype](0), steps, batch, neurons, inputs, channel.group, block, low, high,
+            )  # fmt: skip
+
+        share(work, [(i % parts, *piece) for i, piece in enumerate(pieces)])
+        return (
+            None,
+            from_blocks(g_weight.reshape(-1), parts, neurons, inputs) if ctx.needs_input_grad[1] else None,
+            torch.from_numpy(g_bias.sum(0))[:neurons] if ctx.needs_input_grad[2] else None,
+        )
+
+
+def product(events: SparseSequence, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the weighted sums of a sequence of events, ``[T, B, N]``."""
+    return _Product.apply(events, weight, bias)
+
+
+class _SpikesProduct(torch.autograd.Function):
+    """The weighted sums of a layer's spikes, ``[T, B, C]``."""
+
+    @staticmethod
+    def forward(ctx: Any, o: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        (outputs, inputs), dtype = weight.shape, o.dtype
+        out = _buffers.empty((*o.shape[:-1], outputs), dtype)
+        rows, steps, batch = samples_of(o)
+        arguments = (
+            rows, as_blocks(weight), padded(0.0 if bias is None else bias, outputs, dtype), flattened(out), steps,
+            batch, inputs, outputs,
+        )  # fmt: skip
+        share(lambda low, high: _sums.spikes_product(*arguments, low, high), ranges(batch, pieces_of(o.numel())))
+        ctx.save_for_backward(o, weight)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise LifrolesError("the cpu backend has no second derivative: give backend='reference'.")
+        o, weight = ctx.saved_tensors
+        (outputs, inputs), dtype, blocks = weight.shape, o.dtype, -(-weight.shape[0] // WIDTH)
+        rows, steps, batch = samples_of(o)
+        cuts = ranges(batch, pieces_of(o.numel()))
+        g_o = empty(o.shape, dtype, is_by_sample(o)) if ctx.needs_input_grad[0] else None
+        g_weight = np.zeros((len(cuts), blocks * inputs * WIDTH), DTYPES[dtype])
+        g_bias = np.zeros((len(cuts), blocks * WIDTH), DTYPES[dtype])
+        flat_o = np.zeros(0, DTYPES[dtype]) if g_o is None else samples_of(g_o)[0]
+        arguments = (rows, flattened(gradients[0]), flattened(weight), flat_o)
+
+        def work(part: int, low: int, high: int) -> None:
+            _sums.spikes_product_backward(
+                *arguments, g_weight[part], g_bias[part], steps, batch, inputs, outputs, low, high
+            )
+
+        share(work, [(part, low, high) for part, (low, high) in enumerate(cuts)])
+        return (
+            g_o,
+            from_blocks(g_weight.reshape(-1), len(cuts), outputs, inputs) if ctx.needs_input_grad[1] else None,
+            torch.from_numpy(g_bias.sum(0))[:outputs] if ctx.needs_input_grad[2] else None,
+        )
+
+
+def spikes_product(o: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the weighted sums of a layer's spikes, ``[T, B, C]``."""
+    return _SpikesProduct.apply(o, weight, bias)
+
+
+def linear(o: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the weighted sums of any sequence, ``[T, B, N]``, laid out as it is."""
+    if is_by_sample(o):
+        return F.linear(o.transpose(0, 1), weight, bias).transpose(0, 1)
+    return F.linear(o, weight, bias)
