@@ -8,16 +8,16 @@ import shlex
 import pytest
 from fake_runs import fake_record
 
-from lifroles import accuracy, cli, generalisation, paper, probes, reproduce, study, training, workflow
+from lifroles import accuracy, cli, generalisation, paper, probes, reproduce, robustness, study, training, workflow
 from lifroles.durations import START_SECONDS, Durations
 from lifroles.errors import SpecError
-from lifroles.parameters import AccuracyParameters, GeneralisationParameters
+from lifroles.parameters import AccuracyParameters, GeneralisationParameters, RobustnessParameters
 from lifroles.probes import ProbeSpec
 from lifroles.spec import RunSpec
 from lifroles.store import Store
 from lifroles.variant import TABLE6_VARIANTS
 
-PARTS = ("table6", "table7", "fig3", "fig4", "fig6", "fig7", "fig9")
+PARTS = ("table6", "table7", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9")
 
 
 @pytest.mark.parametrize("profile", ["smoke", "paper"])
@@ -35,9 +35,12 @@ def test_the_book_target_has_the_runs_and_probes_that_the_pages_ask_for(monkeypa
     monkeypatch.setattr(probes, "ask", fake_ask)
     accuracy.collect(AccuracyParameters(profile=profile), lambda _: None, Store(tmp_path))
     generalisation.collect(GeneralisationParameters(profile=profile), lambda _: None, Store(tmp_path))
+    robustness.collect(RobustnessParameters(profile=profile), lambda _: None, Store(tmp_path))
     book = study.get("book")
     assert runs == {spec.digest for spec in book.specs(profile)}
-    assert questions == {question.path for question in book.questions(profile)}
+    # What a page asks itself is asked of trained networks in the same process: it costs no training.
+    assert {question.path for question in book.questions(profile)} <= questions
+    assert {question.path for question in study.get("fig9").questions(profile)} <= questions
 
 
 def test_the_book_of_the_archive_needs_no_run():
