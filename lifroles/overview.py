@@ -164,13 +164,14 @@ def departure(benchmark: str, scale: Scale) -> str:
 
 def scale_table() -> Table:
     """Return what the archived runs are trained on, and what they change in the protocol."""
-    rows = []
+    rows, notes = [], []
     for name, scale in SCALES["archive"].items():
         kind, what = SOURCES[scale.source]
         changes = changes_in_words(name, scale.changes) or "the full protocol"
-        rows.append((get(name).title, scale.source, kind, what, changes, str(scale.seeds)))
-    columns = ("Benchmark", "Source", "Kind", "What it is", "Protocol", "Seeds aimed at")
-    return Table("The archived runs: data, and what they change in the protocol", columns, rows)
+        rows.append((get(name).title, scale.source, kind, str(scale.seeds)))
+        notes.append(f"Data: {what}. Protocol: {changes}.")
+    columns = ("Benchmark", "Source", "Kind of data", "Seeds aimed at")
+    return Table("The archived runs: data, and what they change in the protocol", columns, rows, notes)
 
 
 def protocols(names: Iterable[str]) -> list[Table]:

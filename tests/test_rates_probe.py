@@ -113,6 +113,8 @@ def test_a_readout_that_never_fires_has_no_rate(asked):
     assert n["accumulates", "output"] == 2
 
 
-def test_networks_without_spikes_are_not_covered():
+def test_networks_without_spikes_and_convolutions_are_not_covered():
     assert not rates.PROBE.covers(RunSpec.of("nmnist", "lstm"))
     assert rates.PROBE.covers(RunSpec.of("shd", "recurrent"))
+    assert not rates.PROBE.covers(RunSpec.of("cifar10", "baseline"))
+    assert rates.PROBE.covers(RunSpec.of("cifar10", "baseline", network="mlp"))

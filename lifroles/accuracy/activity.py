@@ -31,7 +31,7 @@ def ask(study: Study) -> None:
     probe = probes.get("rates")
     for name in study.parameters.benchmarks:
         for record in study.records(name):
-            if record.has_weights and record.path is not None:
+            if record.has_weights and record.path is not None and probe.covers(record.spec):
                 probes.ask(probe, record)
 
 

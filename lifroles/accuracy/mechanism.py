@@ -53,7 +53,7 @@ def rates_caption(study: Study, benchmark: str) -> str:
     means = {v: math.fsum(r) / len(r) for v, r in rates.items() if r}
     if not means:
         return f"{title(benchmark)}: {NOT_RUN}."
-    text = f"{named(study, benchmark)}, hidden layer: "
+    text = f"{named(study, benchmark)}, first hidden layer: "
     if "baseline" in means and "no_reset" in means:
         without, normal = round(means["no_reset"], 3), round(means["baseline"], 3)
         often = "as often" if without == normal else "more often" if without > normal else "less often"

@@ -164,11 +164,20 @@ def groups(study: Study) -> Figure:
         return fig
 
 
+def _layers(found: set[str]) -> dict[str, str]:
+    """Return the layers to draw, in the order of the network, and their names: of a deep network only four."""
+    hidden = sorted((name for name in found if name != "output"), key=lambda name: int(name.removeprefix("hidden")))
+    order = [*hidden, *(found & {"output"})] or ["hidden1"]
+    names = {name: f"hidden layer {i + 1}" if len(hidden) > 1 else "hidden layer" for i, name in enumerate(hidden)}
+    if len(order) > 4:
+        order = [order[0], order[len(order) // 2], *order[-2:]]
+    return {name: names.get(name, "output layer" if name == "output" else "hidden layer") for name in order}
+
+
 def rates(study: Study, benchmark: str) -> Figure:
     """Return each spiking layer's rate, every variant and seed."""
     cells, runs = study.row(benchmark), study.records(benchmark)
-    layers = sorted({layer for r in runs for layer in r.final["spike_rate"]}) or ["hidden1"]
-    names = {"hidden1": "hidden layer", "output": "output layer"}
+    layers = _layers({layer for r in runs for layer in r.final["spike_rate"]})
     title = benchmarks.get(benchmark).title
     with style():
         fig, axes = figure(
@@ -183,7 +192,7 @@ def rates(study: Study, benchmark: str) -> Figure:
                 if not cell.records:
                     not_run(ax, y, 0.01)
             ax.set_xlim(left=-0.02 * ax.get_xlim()[1])
-            ax.set_title(f"{title}, {names.get(layer, layer)}")
+            ax.set_title(f"{title}, {layers[layer]}")
             ax.xaxis.set_major_locator(MaxNLocator(5))
             ax.set_xlabel("spikes per neuron and step")
         return fig

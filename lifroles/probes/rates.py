@@ -92,11 +92,16 @@ def _firing(network: SpikingMLP) -> list[tuple[str, VariantLIF]]:
     return [(name, node) for name, node in layers if isinstance(node, VariantLIF)]
 
 
+def _covers(spec: RunSpec) -> bool:
+    """Return whether a run's network is fully connected and fires: CIFAR10's residual network convolves."""
+    return isinstance(spec.variant, Variant) and getattr(spec.protocol, "network", "mlp") == "mlp"
+
+
 PROBE = Probe(
     name="rates",
     version=1,
     question="How often does every neuron fire, and how many synaptic operations does a sample cost (Fig. 4)?",
     parameters=RatesParameters,
     measure=measure,
-    covers=lambda spec: isinstance(spec.variant, Variant),
+    covers=_covers,
 )
