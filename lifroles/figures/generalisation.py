@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lifroles import paper
 from lifroles.figures.style import CHANCE, INK, REPORTED, colour, figure, short, style
@@ -142,16 +143,19 @@ def propagation(study: Study) -> Figure:
 
 
 def _with(study: Study, wanted: Sequence[str], probe: str) -> list[Row]:
-    """Return the rows of ``wanted`` that have an answer, or the first that do."""
+    """Return the rows of ``wanted`` that have an answer, and others that do in the places of those that have none."""
     have = [row for row in study.rows if row.probes(probe)]
-    return [row for row in have if row.model in wanted] or have[: len(wanted)]
+    others = [row.model for row in have if row.model not in wanted]
+    found = [row.model for row in have if row.model in wanted]
+    chosen = {*found, *others[: len(wanted) - len(found)]}
+    return [row for row in have if row.model in chosen]
 
 
 def landscapes(study: Study) -> Figure | None:
     """Return Fig. 6: the loss around the trained weights of the paper's three models, on one scale."""
     shown = []
     for row in _with(study, FIG6, "landscape"):
-        found = [probe for probe in row.probes("landscape") if (probe.path / "arrays.npz").is_file()]
+        found = [probe for probe in row.probes("landscape") if probe.spec.parameters["grids"]]
         if found:
             shown.append((row, found[0].array("line"), found[0].array("grid")[0]))
     if not shown:
@@ -191,7 +195,9 @@ def rises(study: Study, radii: Sequence[float]) -> Figure:
                 ax.scatter(values, [y] * len(values), s=26, color=line(row.model)["color"], linewidths=0, alpha=0.85)
             ax.set_ylim(len(rows) - 0.5, -0.5)
             ax.set_yticks(range(len(rows)), [name(row.model) for row in rows])
-            ax.set_xlim(left=min(0, ax.get_xlim()[0]))
+            most = max((value for row in rows for value in row.rises(radius)), default=1)
+            ax.set_xlim(min(0, ax.get_xlim()[0]), 1.12 * most)
+            ax.xaxis.set_major_locator(MaxNLocator(2))
             ax.set_title(f"radius {radius:g}", fontsize=10)
             ax.set_xlabel("rise of the loss")
             ax.tick_params(axis="y", length=0)

@@ -239,11 +239,13 @@ def features_table(study: Study) -> Table:
     rows = []
     for row in study.rows:
         found = row.probes("features")
+        if not found:
+            continue
         cells = []
         for metric, key, show in wanted:
             values = [record.numbers[metric, key] for record in found if (metric, key) in record.numbers]
             cells.append(f"{sum(values) / len(values):{show}}".replace("%", " %") if values else "–")
-        rows.append((LABELS[row.model], *cells, str(len(found)) if found else NOT_ASKED))
+        rows.append((LABELS[row.model], *cells, str(len(found))))
     columns = (
         "Model", "Silhouette", "kNN", "Linear", "kNN at 1 ms", "kNN at 10 ms", "Silhouette in t-SNE",
         "t-SNE, seeds apart",
@@ -267,12 +269,9 @@ def features_caption(study: Study) -> str:
     }
     if not found:
         return f"Features: {NOT_ASKED}."
-    top, low = max(found, key=found.__getitem__), min(found, key=found.__getitem__)
     return (
-        "t-SNE of the hidden layer's spike rates, one colour a digit. In the features themselves "
-        f"{named(top)} "
-        f"separates the digits most (silhouette {found[top]:.3f}) and {named(low)} least ({found[low]:.3f}); "
-        "distances in the picture prove nothing."
+        "t-SNE of the hidden layer's spike rates, one colour a digit. In the features themselves the digits are "
+        f"separated, from the least by silhouette: {_ordered(found, '.3f')}. Distances in the picture prove nothing."
     )
 
 
@@ -281,13 +280,15 @@ def moved_caption(study: Study) -> str:
     parts = []
     for row in study.rows:
         found = row.probes("features")
-        own = [one.numbers["knn", "features"] for one in found]
-        for dt in ("1", "10"):
-            away = [one.numbers["knn", f"dt={dt}"] for one in found if ("knn", f"dt={dt}") in one.numbers]
-            if own and away:
-                now = prose.percent(sum(away) / len(away), 0)
-                parts.append(f"{named(row.model)} {now} at {dt} ms (own: {prose.percent(sum(own) / len(own), 0)})")
+        keys = [key for key in ("dt=1", "dt=10") if any(("knn", key) in one.numbers for one in found)]
+        if keys:
+            shares = []
+            for key in ("features", *keys):
+                values = [one.numbers["knn", key] for one in found if ("knn", key) in one.numbers]
+                where = f"{TRAINED}" if key == "features" else key.removeprefix("dt=")
+                shares.append(f"{prose.percent(sum(values) / len(values), 0)} at {where} ms")
+            parts.append(f"{named(row.model)} {prose.listed(shares)}")
     return (
-        "UMAP, fitted to the features at 3 ms and applied to those at other step lengths with 15 steps kept, one "
-        f"colour a digit. Digits told by the neighbours at 3 ms: {prose.listed(parts)}."
+        f"UMAP, fitted to the features at {TRAINED} ms and applied to those at other step lengths with 15 steps kept, "
+        f"one colour a digit. Digits told by their neighbours at {TRAINED} ms: {'; '.join(parts)}."
     )

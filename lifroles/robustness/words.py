@@ -170,12 +170,19 @@ def reversals(study: Study) -> str:
         if not found:
             lines.append(f"- {text}: {NOT_ASKED}.")
             continue
+        # How sure all are alike is said once.
+        common = {_sure(ratio) for ratio in found.values()}
+        once = common.pop() if len(common) == 1 else ""
         parts = []
         for which, up in (("holds", True), ("**is reversed**", False)):
-            said = [f"{ATTACK_LABELS[a]}{_sure(r)}" for a, r in found.items() if (r.mean > 0) == up]
+            said = [
+                ATTACK_LABELS[a] + ("" if once else _sure(ratio))
+                for a, ratio in found.items()
+                if (ratio.mean > 0) == up
+            ]
             if said:
                 parts.append(f"{which} under {prose.listed(said)}")
-        lines.append(f"- {text}: {'; '.join(parts)}.")
+        lines.append(f"- {text}{once}: {'; '.join(parts)}.")
     return "\n".join(lines)
 
 
