@@ -48,14 +48,17 @@ def test_recordings_that_all_networks_get_right_are_chosen_class_by_class(traine
         attack.common([network, other], part, 15)
 
 
-def test_a_network_that_gets_few_right_is_attacked_on_those(trained, part):
+def test_a_network_that_gets_few_right_is_attacked_on_those(trained, network, part):
     untrained = trained.spec.task.network(trained.spec.protocol, trained.spec.variant, "auto")
     good = attack.right(untrained, part, samples.first(part, 200)).sum()
     assert good < 200
     assert measured(trained, untrained, attack="gradient", each=200, most=1).numbers["samples", "all"] == good
     for parameter in untrained.parameters():
         parameter.data.zero_()  # every class gets the same
-    assert measured(trained, untrained, attack="gradient").numbers == {("samples", "all"): 0}
+    none = measured(trained, untrained, attack="gradient")
+    some = measured(trained, network, attack="gradient", each=1)
+    assert none.numbers == {("samples", "all"): 0}
+    assert {name: (0, *a.shape[1:]) for name, a in some.arrays.items()} == {n: a.shape for n, a in none.arrays.items()}
 
 
 @pytest.mark.parametrize("kind", ["liang", "gradient", "chance", "black_box"])

@@ -155,7 +155,7 @@ def measure(spec: RunSpec, network: Network, p: AttackParameters) -> Findings:
     if p.samples is None:
         chosen = np.sort(np.concatenate(first_right([network], part, p.each)))
         if not len(chosen):
-            return Findings({("samples", "all"): 0.0})
+            return _nothing(spec.protocol.T)  # pyright: ignore[reportAttributeAccessIssue]
     else:
         chosen = np.array(p.samples)
         if chosen.size and not 0 <= chosen.min() <= chosen.max() < len(part.samples):
@@ -200,6 +200,13 @@ def summary(outcomes: Sequence[Outcome], chosen: Array, labels: Array) -> Findin
     for name in ("flips", "insertions", "iterations", "vanished"):
         arrays[name] = whole[name].numpy().astype(np.int32)
     return Findings(numbers, arrays)
+
+
+def _nothing(steps: int) -> Findings:
+    """Return what :func:`measure` says of a network that gets nothing right."""
+    names = ("samples", "labels", "success", "flips", "insertions", "iterations", "vanished")
+    arrays = {name: np.zeros(0, bool if name == "success" else np.int32) for name in names}
+    return Findings({("samples", "all"): 0.0}, {**arrays, "steps": np.zeros((0, steps), np.int32)})
 
 
 PROBE = Probe(
