@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from lifroles import records
@@ -10,8 +11,16 @@ from lifroles.paths import results_dir
 from lifroles.prose import counted, listed
 from lifroles.tables import Table
 
-KILLS = "python tests/kill_runs.py"
-STACKED = "python -m benchmarks.stacked"
+COMMANDS: Mapping[str, str] = MappingProxyType(
+    {
+        "kills": "python tests/kill_runs.py --kills 500",
+        "node_failure": "python tests/node_failure.py",
+        "side_by_side": "python -m benchmarks.workflow local",
+        "slurm_jobs": "python -m benchmarks.workflow slurm",
+        "stacked": "python -m benchmarks.stacked",
+    }
+)
+"""What makes each record, by its name in ``results/reproducibility/``."""
 
 _WRITES = {
     "os.mkdir": "making a folder",
@@ -25,22 +34,13 @@ _WRITES = {
 }
 
 
-def kills() -> dict[str, Any]:
-    """Return what killing runs has found.
+def read(name: str) -> dict[str, Any]:
+    """Return one of the records of :data:`COMMANDS`.
 
     Raises:
-        StoreError: it was never recorded, or the record is damaged.
+        StoreError: it was never made, or is damaged; the message says what makes it.
     """
-    return records.read(results_dir() / "reproducibility" / "kills.json", KILLS)
-
-
-def stacked() -> dict[str, Any]:
-    """Return what training several seeds in one process at once would save.
-
-    Raises:
-        StoreError: it was never recorded, or the record is damaged.
-    """
-    return records.read(results_dir() / "reproducibility" / "stacked.json", STACKED)
+    return records.read(results_dir() / "reproducibility" / f"{name}.json", COMMANDS[name])
 
 
 def kills_words(record: Mapping[str, Any]) -> str:
@@ -52,10 +52,11 @@ def kills_words(record: Mapping[str, Any]) -> str:
         else f"{counted(lost, 'run')} lost, {differing} different from the one that nobody interrupted"
     )
     runs = listed(f"{run['path'].rsplit('/', 1)[0]} ({counted(run['epochs'], 'epoch')})" for run in record["runs"])
+    every = "each of the moments" if record["at_writes"] >= sum(run["writes"] for run in record["runs"]) else "moments"
     return (
-        f"{counted(record['kills'], 'kill')} by SIGKILL, {record['at_writes']} of them at each single moment at which "
-        f"the run writes and {record['at_random']} at any moment, in {counted(record['compared'], 'run')} that were "
-        f"started again until they ended: {found}. The runs: {runs}."
+        f"{counted(record['kills'], 'kill')} by SIGKILL, {record['at_writes']} of them at {every} at which a run "
+        f"writes and {record['at_random']} at any moment, in {counted(record['compared'], 'run')} that were started "
+        f"again until they ended: {found}. The runs: {runs}."
     )
 
 
@@ -66,10 +67,51 @@ def kills_table(record: Mapping[str, Any]) -> Table:
     return Table("Where the runs were killed, and how often", ("Just before, or in", "Kills"), rows)
 
 
+def node_failure_words(record: Mapping[str, Any]) -> str:
+    """Return what a node's failure did to the study."""
+    work = f"{counted(record['runs'], 'run')} and {counted(record['probes'], 'probe')} of {listed(record['targets'])}"
+    differing = record["differing"]
+    found = (
+        "no record and no weight differs in a single bit from the same study without a cluster"
+        if not differing
+        else f"{len(differing)} of them differ from the same study without a cluster, {differing[0]} for one"
+    )
+    return (
+        f"At toy scale {work} went through SLURM {record['provenance']['slurm']} on two nodes, each as a job of its "
+        "own, and one node was ended while it trained. The other node did what was left, with the run that had been "
+        f"lost, and {found}."
+    )
+
+
+def side_by_side_table(record: Mapping[str, Any]) -> Table:
+    """Return how much faster the same runs are with all processors than one after the other on one."""
+    cores = record["provenance"]["cores"]
+    rows = []
+    for workload in dict.fromkeys(s["workload"] for s in record["settings"]):
+        seconds = {(s["jobs"], s["threads"]): s["seconds"] for s in record["settings"] if s["workload"] == workload}
+        faster = [f"{seconds[1, 1] / seconds[setting]:.2f} times" for setting in ((cores, 1), (1, cores))]
+        rows.append((workload, *faster))
+    return Table(
+        f"How much faster {cores} processors are than one, for the same runs",
+        ("Runs of", f"{cores} runs at a time, one thread each", f"one run at a time, {cores} threads"),
+        rows,
+    )
+
+
+def slurm_jobs_words(record: Mapping[str, Any]) -> str:
+    """Return what SLURM costs."""
+    return (
+        f"As a job of SLURM {record['release'].split()[-1]} a run takes {record['added_seconds_per_job']:.1f} s "
+        f"longer than without: {counted(record['runs'], 'run')}, one at a time, took {record['slurm_seconds']:.0f} s "
+        f"in place of {record['local_seconds']:.0f} s. It is the time to submit it, to start Snakemake once more on "
+        "the node, and to notice the end, and does not grow with the run."
+    )
+
+
 def stacked_words(record: Mapping[str, Any]) -> str:
     """Return what stacking seeds would gain."""
-    best = max(case["gain"] for case in record["cases"])
-    built = "so it is built" if best >= record["wanted"] else "so it is not built, and seeds run side by side instead"
+    wanted = record["wanted"]
+    enough = sum(case["gain"] >= wanted for case in record["cases"])
     parts = listed(
         f"{case['gain']:.2f} times as fast for {case['seeds']} seeds of {case['run'].rsplit('/', 1)[0]}"
         for case in record["cases"]
@@ -77,16 +119,19 @@ def stacked_words(record: Mapping[str, Any]) -> str:
     return (
         f"Seeds that are trained at once, as one batch through stacked weights, could at most be {parts}: that is the "
         "time of so many training steps over the time of one step on a batch so many times as large, the least that "
-        f"a stacked step has to compute. The goal was {record['wanted']:.1f} times, {built}."
+        f"a stacked step has to compute. The goal was {wanted:.1f} times; {enough} of these {len(record['cases'])} "
+        "bounds reach it, before what stacking itself costs. It is not built: seeds run side by side, each in a "
+        "process of its own."
     )
 
 
-def origin_words(record: Mapping[str, Any]) -> str:
-    """Return what a record was measured on."""
-    origin = record["provenance"]
-    versions = origin["versions"]
-    commit = (origin.get("commit") or "unknown")[:8]
-    return (
-        f"Measured on {origin['processor']}, {counted(origin['threads'], 'thread')}, Python {versions['python']}, "
-        f"PyTorch {versions['torch']}, at commit {commit}."
-    )
+def origins(found: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return what made each record, where and from which code."""
+    rows = []
+    for name, record in found.items():
+        origin = record["provenance"]
+        machine = f"{origin['processor']}, Python {origin['versions']['python']}, PyTorch {origin['versions']['torch']}"
+        if int(origin.get("priority", "nice 0").split()[-1]) < 0:
+            machine += ", before all other work on it"
+        rows.append((COMMANDS[name], machine, (origin.get("commit") or "unknown")[:8]))
+    return Table("What makes these numbers again, and what made them here", ("Command", "Machine", "Commit"), rows)

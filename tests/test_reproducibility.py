@@ -1,0 +1,83 @@
+"""The appendix on reproducibility says what its records say."""
+
+import pytest
+
+from lifroles import reproducibility as page
+from lifroles.errors import StoreError
+from lifroles.prose import NBSP
+
+KILLS = {
+    "kills": 12,
+    "at_writes": 9,
+    "at_random": 3,
+    "writes": {"open": 4, "os.rename": 5},
+    "compared": 10,
+    "lost": 0,
+    "differing": 0,
+    "runs": [{"path": "xor/baseline/seed0-0123", "writes": 9, "epochs": 3}],
+}
+FAILURE = {
+    "targets": ["table6", "table7"],
+    "runs": 39,
+    "probes": 10,
+    "differing": [],
+    "provenance": {"slurm": "22.05.8"},
+}
+
+
+def plain(text: str) -> str:
+    return text.replace(NBSP, " ")
+
+
+def test_every_record_is_there_and_can_be_said():
+    found = {name: page.read(name) for name in page.COMMANDS}
+    assert page.kills_words(found["kills"])
+    assert sum(int(row[1]) for row in page.kills_table(found["kills"]).rows) == found["kills"]["kills"]
+    assert page.node_failure_words(found["node_failure"])
+    assert page.side_by_side_table(found["side_by_side"]).rows
+    assert page.slurm_jobs_words(found["slurm_jobs"])
+    assert page.stacked_words(found["stacked"])
+    assert [row[0] for row in page.origins(found).rows] == list(page.COMMANDS.values())
+
+
+def test_no_record_of_a_changed_tree_is_shown():
+    for name in page.COMMANDS:
+        assert page.read(name)["provenance"]["dirty"] is False
+
+
+def test_a_record_that_is_missing_names_what_makes_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(page, "results_dir", lambda: tmp_path)
+    with pytest.raises(StoreError, match=r"make it again: python tests/kill_runs\.py"):
+        page.read("kills")
+
+
+def test_a_lost_run_is_not_passed_over():
+    text = plain(page.kills_words(KILLS))
+    assert "9 of them at each of the moments" in text and "none was lost" in text
+    bad = plain(page.kills_words({**KILLS, "lost": 2, "differing": 1, "at_writes": 8}))
+    assert "2 runs lost, 1 different" in bad and "none was lost" not in bad
+    assert "8 of them at moments" in bad
+
+
+def test_a_run_that_differs_after_a_node_failed_is_named():
+    text = plain(page.node_failure_words(FAILURE))
+    assert "39 runs and 10 probes of table6 and table7" in text
+    assert "no record and no weight differs" in text
+    bad = page.node_failure_words({**FAILURE, "differing": ["xor/baseline/seed0-0123"]})
+    assert "1 of them differ" in bad and "xor/baseline/seed0-0123" in bad and "no record" not in bad
+
+
+def test_processors_are_compared_by_the_same_runs():
+    settings = [
+        {"workload": "small network", "runs": 4, "jobs": jobs, "threads": threads, "seconds": seconds}
+        for jobs, threads, seconds in ((1, 1, 60.0), (2, 1, 30.0), (1, 2, 75.0))
+    ]
+    table = page.side_by_side_table({"settings": settings, "provenance": {"cores": 2}})
+    assert table.rows == [("small network", "2.00 times", "0.80 times")]
+
+
+def test_a_bound_that_reaches_the_goal_is_counted():
+    cases = [{"run": "xor/baseline/seed0-01", "seeds": 5, "gain": gain} for gain in (1.31, 1.1)]
+    text = page.stacked_words({"wanted": 1.3, "cases": cases})
+    assert "1.31 times as fast for 5 seeds of xor/baseline" in text
+    assert "1 of these 2 bounds reach it" in text
