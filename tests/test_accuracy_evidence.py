@@ -146,7 +146,7 @@ def test_a_difference_survives_holms_correction_or_does_not(made):
 
 def test_few_seeds_say_what_they_cannot_say(made):
     study = made(*(nmnist(v, s, 0.9 + 0.01 * s * len(v)) for v in ("baseline", "no_reset") for s in range(3)))
-    assert "cannot get below 0.25 of 3 seeds" in differences.summary(study)
+    assert "cannot get below 0.25 with 3 seeds" in differences.summary(study)
 
 
 def test_claims_are_decided_by_the_runs_of_the_page(made):

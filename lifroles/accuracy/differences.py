@@ -134,10 +134,11 @@ def pair_table(study: Study, benchmark: str) -> Table:
         "p (signs)",
     )
     size = test_samples(benchmark)
+    tested = sum(pair.corrected is not None for pair in found)
     caption = (
         f"{named(study, benchmark)}: differences of last-epoch accuracies, seed by seed. "
         "Interval: bootstrap over seeds; d: mean by standard deviation of the differences; p: paired t-test, corrected "
-        f"by Holm for {len(found)} pairs, and, uncorrected, the exact test over signs. "
+        f"by Holm for {prose.counted(tested, 'pair')}, and, uncorrected, the exact test over signs. "
         + (
             f"Paper: ± is the 95 % error of {size:,} test samples, both results taken as independent."
             if size
@@ -217,16 +218,17 @@ def summary(study: Study) -> str:
         if not found:
             lines.append(f"- **{title(name)}**: {NOT_RUN}.")
             continue
-        sizes = [pair.here.n for pair in found if pair.here]
-        counts |= set(sizes)
         tested = [pair for pair in found if pair.corrected is not None]
+        sizes = [pair.here.n for pair in tested if pair.here]
+        counts |= set(sizes)
         if not tested:
             lines.append(f"- **{title(name)}**: one seed, so nothing is tested.")
             continue
         survive = [pair for pair in tested if pair.survives]
         against = [pair for pair in survive if pair.paper and pair.here and pair.paper * pair.here.mean < 0]
         ns = f"n = {min(sizes)}" if min(sizes) == max(sizes) else f"n = {min(sizes)} to {max(sizes)}"
-        text = f"- **{title(name)}**: {len(survive)} of {prose.counted(len(tested), 'pair')} survive ({ns})"
+        verb = "survives" if len(tested) == 1 else "survive"
+        text = f"- **{title(name)}**: {len(survive)} of {prose.counted(len(tested), 'pair')} {verb} ({ns})"
         if against:
             which = prose.listed(f"{label(p.second).lower()} − {label(p.first).lower()}" for p in against)
             text += f"; of these {len(against)} against the paper's direction: {which}"
@@ -234,7 +236,7 @@ def summary(study: Study) -> str:
         lines.append(f"{text}.{f' Scale: {departs}.' if departs else ''}")
     few = [n for n in sorted(counts) if 2 <= n <= 5]
     if few:
-        least = ", ".join(f"{2 / 2**n:.3g} of {n}" for n in few)
+        least = prose.listed(f"{2 / 2**n:.3g} with {n}" for n in few)
         lines += [
             "",
             f"With so few seeds the test over signs cannot get below {least} seeds, corrected or not: what survives "
