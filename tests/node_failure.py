@@ -111,6 +111,8 @@ def main() -> None:
     cluster("stop")
     if (started := cluster("start", "2")).returncode != 0:
         sys.exit(started.stderr.strip())
+    # Without a cluster's configuration not even this is said.
+    release = subprocess.run(["sbatch", "--version"], capture_output=True, text=True, check=True).stdout.split()
     with tempfile.TemporaryDirectory() as scratch:
         there, here = (Work(Path(scratch, name), [*runs, *probes]) for name in ("cluster", "local"))
         try:
@@ -126,7 +128,6 @@ def main() -> None:
         if process.returncode != 0:
             sys.exit(output)
         one, other = there.outcome(), here.outcome()
-    release = subprocess.run(["sbatch", "--version"], capture_output=True, text=True, check=True).stdout.split()
     found: dict[str, Any] = {
         "targets": options.targets,
         "runs": len(runs),
