@@ -10,7 +10,7 @@ import torch
 from lifroles import Store, cli, probes, upkeep
 from lifroles.benchmarks import nmnist
 from lifroles.errors import SpecError, StoreError
-from lifroles.probes import features, gradients, landscape, record, resolution, samples
+from lifroles.probes import curvature, features, gradients, landscape, record, resolution, samples
 from lifroles.spec import RunSpec
 from lifroles.training import run
 
@@ -201,6 +201,26 @@ def test_the_landscape_record_has_rises_and_the_grid(runs):
     assert found.arrays["grid"][0, 1, 1] == pytest.approx(found.numbers["loss", "centre"])
     assert landscape.square(3)[:2].tolist() == [[-1, -1], [-1, 0]]
     assert np.hypot(*landscape.circle((0.5, 1.0), 3).T).tolist() == pytest.approx([0.5] * 3 + [1.0] * 3)
+
+
+def test_the_largest_eigenvalue_is_that_of_a_known_matrix():
+    torch.manual_seed(0)
+    basis = torch.linalg.qr(torch.randn(6, 6, dtype=torch.float64)).Q
+    hessian = basis @ torch.diag(torch.tensor([5.0, -2.0, 1.0, 0.5, 0.1, 0.0], dtype=torch.float64)) @ basis.T
+    found = curvature.largest(lambda offset: hessian @ offset, torch.ones(6, dtype=torch.float64), 30, 0.1)
+    assert found[-1] == pytest.approx(5)
+    assert curvature.largest(torch.zeros_like, torch.ones(3), 30, 0.1) == [0.0]
+
+
+@pytest.mark.parametrize("name", ["baseline", "lstm"])
+def test_the_curvature_is_measured_around_the_weights_and_leaves_them(runs, name):
+    network = runs[name].load_network()
+    before = {k: v.clone() for k, v in network.state_dict().items()}
+    found = curvature.measure(runs[name].spec, network, parameters(curvature, samples=20, iterations=4)).numbers
+    assert found["eigenvalue", "largest"] == found["eigenvalue", "iteration=4"]
+    assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    if name == "lstm":  # a true gradient: the loss on both sides of the minimum is higher along the sharpest direction
+        assert found["eigenvalue", "largest"] > 0
 
 
 @pytest.mark.slow

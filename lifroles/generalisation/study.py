@@ -29,7 +29,9 @@ TRAINED = 3
 REAL = "subset"
 """The recordings of the published set that are at hand."""
 
-ASKED: Questions = MappingProxyType(dict.fromkeys(("resolution", "gradients", "landscape", "features"), ({},)))
+ASKED: Questions = MappingProxyType(
+    dict.fromkeys(("resolution", "gradients", "landscape", "curvature", "features"), ({},))
+)
 """What the page is made of."""
 
 TOY: Questions = MappingProxyType(
@@ -37,6 +39,7 @@ TOY: Questions = MappingProxyType(
         "resolution": ({"frames": ["binary"]},),
         "gradients": ({"samples": 50},),
         "landscape": ({"seeds": [0], "grid": 5, "angles": 4, "samples": 50},),
+        "curvature": ({"samples": 50, "iterations": 3},),
         "features": ({"each": 10, "seeds": [0, 1], "moved": [10.0]},),
     }
 )

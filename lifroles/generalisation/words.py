@@ -206,12 +206,16 @@ def rises_table(study: Study, radii: Sequence[float]) -> Table:
         worst = [one.numbers["worst", "radius=0.25"] for one in found if ("worst", "radius=0.25") in one.numbers]
         centre = sum(one.numbers["loss", "centre"] for one in found) / len(found)
         steepest = f"{sum(worst) / len(worst):.4f}" if worst else "–"
-        rows.append((LABELS[row.model], f"{centre:.4f}", *cells, steepest, str(len(found))))
-    columns = ("Model", "Loss", *(f"Rise at {radius:g}" for radius in radii), "Up the gradient, 0.25", "Runs")
+        sharp = [one.numbers["eigenvalue", "largest"] for one in row.probes("curvature")]
+        sharpest = f"{sum(sharp) / len(sharp):.3g}" if sharp else NOT_ASKED
+        rows.append((LABELS[row.model], f"{centre:.4f}", *cells, steepest, sharpest, str(len(found))))
+    rises = (f"Rise at {radius:g}" for radius in radii)
+    columns = ("Model", "Loss", *rises, "Up the gradient, 0.25", "Largest eigenvalue", "Runs")
     caption = (
         "Mean squared error at the trained weights, and its mean rise on circles around them: mean over runs (least to "
         "most of all pairs of directions and runs). Up the gradient: the rise one step along the gradient that "
-        "training used, every row by a quarter of its norm; for spiking networks that gradient is not the loss's own."
+        "training used, every row by a quarter of its norm. Eigenvalue: of the Hessian, by power iteration on "
+        "differences of that gradient. For spiking networks it is the surrogate's, not the loss's own."
     )
     return Table(caption, columns, rows)
 

@@ -14,6 +14,7 @@ from lifroles.probes import (
     attack,
     attack_steps,
     corruption,
+    curvature,
     features,
     gradients,
     landscape,
@@ -27,7 +28,18 @@ from lifroles.store import Record
 PROBES: Mapping[str, Probe] = MappingProxyType(
     {
         one.PROBE.name: one.PROBE
-        for one in (resolution, gradients, landscape, features, attack, attack_steps, transfer, corruption, rates)
+        for one in (
+            resolution,
+            gradients,
+            landscape,
+            curvature,
+            features,
+            attack,
+            attack_steps,
+            transfer,
+            corruption,
+            rates,
+        )
     }
 )
 
