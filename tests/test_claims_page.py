@@ -65,9 +65,9 @@ def test_the_tally_adds_up_and_is_said(store, monkeypatch):
     said = page.tally_in_words(found)
     assert f"{counts[Verdict.REPRODUCED]} reproduced" in said
     assert f"For {counts[Verdict.NOT_TESTABLE]} claims there are no runs" in said
-    assert "](#claim-mnist-recurrence)" in str(page.conclusion(found).data)
+    assert 'href="#claim-mnist-recurrence">Recurrence raises' in str(page.conclusion(found).data)
     (line,) = [row for row in str(page.section(found, "Fig. 4").data).splitlines() if row]
-    assert line.endswith("**[not reproduced](6_conclusion.ipynb#claim-reset-rate)**")
+    assert line.endswith('**<a href="6_conclusion.html#claim-reset-rate">not reproduced</a>**')
 
 
 def test_the_ledger_shows_every_claim_with_what_was_needed_and_what_was_measured(store, monkeypatch):

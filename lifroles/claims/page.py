@@ -76,7 +76,7 @@ def conclusion(found: Sequence[Outcome]) -> Markdown:
         said = []
         for verdict in ORDER[:3]:
             statements = [
-                f"[{one.claim.statement.rstrip('.')}](#claim-{one.claim.name})"
+                link(one, one.claim.statement.rstrip("."), "")
                 for one in found
                 if one.claim.part == part and one.verdict is verdict
             ]
@@ -112,8 +112,13 @@ def section(found: Sequence[Outcome], *numbers: str) -> Markdown:
         numbers: beginnings of a claim's place, such as ``"section 4.2"`` or ``"Table 7"``.
     """
     chosen = [one for one in found if any(number in one.claim.place for number in numbers)]
-    lines = [f"- {one.claim.statement} **[{one.verdict}]({PAGE}.ipynb#claim-{one.claim.name})**" for one in chosen]
+    lines = [f"- {one.claim.statement} **{link(one, one.verdict)}**" for one in chosen]
     return Markdown("\n".join(lines))
+
+
+def link(outcome: Outcome, text: str, page: str = f"{PAGE}.html") -> str:
+    """Return HTML that leads to a claim in the ledger: its places are HTML, which Markdown's links do not find."""
+    return f'<a href="{page}#claim-{outcome.claim.name}">{escape(text)}</a>'
 
 
 def measured(decision: Decision) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from lifroles.claims.page import PAGE, badge
+from lifroles.claims.page import badge, link
 from lifroles.claims.verdict import Outcome, Verdict
 from lifroles.prose import counted, listed
 
@@ -121,8 +121,7 @@ class Advisor:
 
     def _article(self, suggestion: Suggestion) -> str:
         claims = "".join(
-            f'<li>{badge(verdict)} <a href="{PAGE}.html#claim-{claim.name}">{escape(claim.statement)}</a></li>'
-            for claim, verdict in ((one.claim, one.verdict) for one in self.behind(suggestion))
+            f"<li>{badge(one.verdict)} {link(one, one.claim.statement)}</li>" for one in self.behind(suggestion)
         )
         part, need, advice = (
             escape(text) for text in (suggestion.part.capitalize(), suggestion.need, suggestion.advice)
