@@ -14,6 +14,7 @@ from lifroles import overview, probes
 from lifroles.accuracy import activity, answers, collect, differences, matrix, page, questions, roles
 from lifroles.accuracy.settings import Outcome, Setting
 from lifroles.claims.verdict import Verdict
+from lifroles.figures import accuracy as figures
 from lifroles.parameters import BENCHMARK_NAMES, AccuracyParameters, MechanismParameters
 from lifroles.probes.record import Findings, ProbeSpec, write
 from lifroles.prose import NBSP
@@ -145,7 +146,7 @@ def test_a_difference_survives_holms_correction_or_does_not(made):
 
 
 def test_few_seeds_say_what_they_cannot_say(made):
-    study = made(*(nmnist(v, s, 0.9 + 0.01 * s * len(v)) for v in ("baseline", "no_reset") for s in range(3)))
+    study = made(*(nmnist(v, s, 0.9 + 0.001 * s * len(v)) for v in ("baseline", "recurrent") for s in range(3)))
     assert "cannot get below 0.25 with 3 seeds" in differences.summary(study)
 
 
@@ -218,6 +219,14 @@ def test_the_archive_is_not_asked_and_what_is_not_measured_says_so(made, monkeyp
     assert "not measured" in str(shown.data)
     real: Any = page.real(study)[0]
     assert "Real recordings: not measured" in str(real.data)
+
+
+def test_a_deep_network_is_drawn_by_four_of_its_layers(made):
+    record = fake_record("cifar10", "baseline", 0, "jpeg", **SCALES["archive"]["cifar10"].changes)
+    record.final["spike_rate"] = {**{f"hidden{i}": 0.1 for i in range(1, 18)}, "output": 0.2}
+    titles = [ax.get_title(loc="left") for ax in figures.rates(made(record), "cifar10").axes]
+    layers = ("hidden layer 1", "hidden layer 10", "hidden layer 17", "output layer")
+    assert titles == [f"CIFAR10, {layer}" for layer in layers]
 
 
 SETTING = Setting("a", "nmnist", "baseline", "saccades", {"lr": 1e-3}, 20)

@@ -222,7 +222,9 @@ def summary(study: Study) -> str:
         sizes = [pair.here.n for pair in tested if pair.here]
         counts |= set(sizes)
         if not tested:
-            lines.append(f"- **{title(name)}**: one seed, so nothing is tested.")
+            single = max(pair.here.n for pair in found if pair.here) == 1
+            why = "one seed" if single else "no spread over seeds"
+            lines.append(f"- **{title(name)}**: {why}, so nothing is tested.")
             continue
         survive = [pair for pair in tested if pair.survives]
         against = [pair for pair in survive if pair.paper and pair.here and pair.paper * pair.here.mean < 0]
