@@ -198,6 +198,8 @@ TOY: Mapping[str, Mapping[str, Any]] = frozen(
     landscape=frozen(seeds=[0], grid=5, angles=4, samples=50),
     features=frozen(each=10, seeds=[0, 1], moved=[10.0]),
     attack=frozen(each=1),
+    corruption=frozen(samples=100, noise=[0.01, 0.03], drop=[0.5], jitter=[1.0], shift=[2.0]),
+    curvature=frozen(samples=50, iterations=3),
 )
 """What a probe changes in its own parameters at toy scale."""
 

@@ -8,6 +8,7 @@ import pytest
 from fake_runs import fake_record
 from IPython.display import Markdown
 
+from lifroles import probes
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes import attack, attack_steps, corruption, record, transfer
 from lifroles.robustness import collect, page, study, words
@@ -200,12 +201,11 @@ def test_one_recording_is_shown_step_by_step(store):
     )
 
 
-def test_every_attack_of_the_page_is_one_that_the_probe_knows():
+def test_every_question_of_the_page_is_one_that_the_probe_knows():
     for changes in study.ATTACKS.values():
         record.choose(attack.PROBE, changes)
-    for questions in (study.ASKED, study.TOY):
-        for name, asked in questions.items():
-            for changes in asked:
-                record.choose(
-                    {"attack": attack, "attack_steps": attack_steps, "corruption": corruption}[name].PROBE, changes
-                )
+    for name, asked in study.ASKED.items():
+        for changes in asked:
+            record.choose(probes.get(name), changes)
+    assert len(study.ASKED["attack"]) == 8
+    assert len(study.ONCE["attack"]) == 4

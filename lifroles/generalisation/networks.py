@@ -16,7 +16,7 @@ from lifroles.probes.record import ProbeRecord, find
 from lifroles.spec import RunSpec
 from lifroles.statistics import Interval, mean_interval
 from lifroles.store import Record, Store
-from lifroles.study import SCALES, Scale
+from lifroles.study import SCALES, TOY, Scale
 from lifroles.tables import Download
 from lifroles.variant import VARIANT_LABELS
 
@@ -85,7 +85,7 @@ def collect(p: NetworksParameters, questions: Questions, say: Say, store: Store 
 
     Arguments:
         p: the page's parameters.
-        questions: what each run is asked, where runs are trained.
+        questions: what each run is asked, where runs are trained; at toy scale with :data:`lifroles.study.TOY` on top.
         say: told what is being trained, line by line.
         store: where to look, and to write to, in place of the profile's own.
 
@@ -99,6 +99,7 @@ def collect(p: NetworksParameters, questions: Questions, say: Say, store: Store 
         known = store.find(benchmark="nmnist", source=own.source, status="completed")
         return [r for r in known if r.spec.changes() == dict(own.changes) and (p.seeds is None or r.seed in p.seeds)]
     store = store or Store(runs_dir())
+    toy = TOY if p.profile == "smoke" else {}
     done = []
     for seed in range(own.seeds) if p.seeds is None else p.seeds:
         for model in p.models:
@@ -111,7 +112,7 @@ def collect(p: NetworksParameters, questions: Questions, say: Say, store: Store 
             done.append(record)
             for name, asked in questions.items():
                 for changes in asked:
-                    probes.ask(probes.get(name), record, **changes)
+                    probes.ask(probes.get(name), record, **{**changes, **toy.get(name, {})})
     return done
 
 

@@ -34,17 +34,6 @@ ASKED: Questions = MappingProxyType(
 )
 """What the page is made of."""
 
-TOY: Questions = MappingProxyType(
-    {
-        "resolution": ({"frames": ["binary"]},),
-        "gradients": ({"samples": 50},),
-        "landscape": ({"seeds": [0], "grid": 5, "angles": 4, "samples": 50},),
-        "curvature": ({"samples": 50, "iterations": 3},),
-        "features": ({"each": 10, "seeds": [0, 1], "moved": [10.0]},),
-    }
-)
-"""The same at toy scale."""
-
 
 @dataclass(frozen=True)
 class Row(Networks):
@@ -132,7 +121,7 @@ class Study(Shown):
 
 def collect(p: GeneralisationParameters, say: Say = print, store: Store | None = None) -> Study:
     """Return the runs that the page shows, with the answers beside them (see :func:`.networks.collect`)."""
-    known = networks.collect(p, TOY if p.profile == "smoke" else ASKED, say, store)
+    known = networks.collect(p, ASKED, say, store)
 
     def row(model: str) -> Row:
         return Row(model, networks.of_model(known, model), paper.TABLE7.get(model, MappingProxyType({})))
