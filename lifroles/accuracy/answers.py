@@ -82,7 +82,7 @@ def step_length(found: Sequence[Outcome]) -> str:
                 lines.append(f"{dt:g} ms: {prose.signed_points(effect.mean)} points{ends}, {seeds}")
     if not effects:
         return "No step length has both variants with the same seed yet."
-    text = f"Without reset less with reset: {'; '.join(lines)}."
+    text = f"Accuracy without reset, less that with it: {'; '.join(lines)}."
     if len(effects) > 1:
         short, long = effects[min(effects)], effects[max(effects)]
         trend = "falls" if long < short else "rises"
