@@ -306,6 +306,10 @@ class SpeedParameters(NotebookParameters):
     """Appendix 2: how fast the neuron is."""
 
 
+class ReproducibilityParameters(NotebookParameters):
+    """Appendix 3: what interruptions do to a run, and how well machines are used."""
+
+
 class GuideParameters(NotebookParameters):
     """Every notebook's parameters, with examples."""
 
@@ -326,6 +330,7 @@ SCHEMAS: Schemas = MappingProxyType(
         "6_conclusion": ConclusionParameters,
         "A_1_libraries": LibrariesParameters,
         "A_2_speed": SpeedParameters,
+        "A_3_reproducibility": ReproducibilityParameters,
         "A_4_errata": ErrataParameters,
         "run_it_yourself": GuideParameters,
     }
