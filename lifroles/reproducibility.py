@@ -104,7 +104,7 @@ def slurm_jobs_words(record: Mapping[str, Any]) -> str:
         f"As a job of SLURM {record['release'].split()[-1]} a run takes {record['added_seconds_per_job']:.1f} s "
         f"longer than without: {counted(record['runs'], 'run')}, one at a time, took {record['slurm_seconds']:.0f} s "
         f"in place of {record['local_seconds']:.0f} s. It is the time to submit it, to start Snakemake once more on "
-        "the node, and to notice the end, and does not grow with the run."
+        "the node, and to notice the end."
     )
 
 
