@@ -101,14 +101,15 @@ class Attacked:
     def measure(self, what: str) -> float | None:
         """Return a number; ``None`` where no sample was fooled and it is a mean over those that were.
 
-        ``success``: share of samples fooled; ``vanished``: share of steps without a gradient; ``iterations``: mean.
-        Over successes: ``flips``, ``fraction`` (of entries, the mean squared change), ``l2`` and ``inserted`` (share
-        of the flips), means.
+        ``success``: share of samples fooled; ``vanished``: share of a sample's iterations without a gradient, mean
+        over samples; ``iterations``: mean. Over successes: ``flips``, ``fraction`` (of entries, the mean squared
+        change), ``l2`` and ``inserted`` (share of the flips), means.
         """
         if what == "success":
             return float(self.success.mean())
         if what == "vanished":
-            return float(self.vanished.sum() / max(int(self.iterations.sum()), 1))
+            # A recording that is never fooled has many more iterations, so each counts alike.
+            return float((self.vanished / np.maximum(self.iterations, 1)).mean())
         if what == "iterations":
             return float(self.iterations.mean())
         flips = self.flips[self.success].astype(float)

@@ -87,7 +87,7 @@ def fig9_table(study: Study, attack: str) -> Table:
         f"{_label(attack)}. Means over the recordings that were fooled, with 95 % intervals over "
         "networks where there are several seeds. Share: of the entries of a recording, the mean squared change. "
         "Inserted: share of the flips that add a spike. Fooled: share of recordings. No gradient: share of the "
-        "attack's steps."
+        "attack's steps, mean over recordings."
     )
     columns = ("Model", "Flips", "Share", "L2", "Inserted", "Fooled", "No gradient", "Seeds")
     return Table(caption, columns, rows or [(NOT_ASKED, *["–"] * (len(columns) - 1))])
@@ -183,6 +183,10 @@ def reversals(study: Study) -> str:
             if said:
                 parts.append(f"{which} under {prose.listed(said)}")
         lines.append(f"- {text}{once}: {'; '.join(parts)}.")
+    reset = {a: ratio for a in ATTACKS if (ratio := study.ratio("no_reset", "baseline", a)) is not None}
+    if reset:
+        said = prose.listed(f"{_times(ratio)} under {ATTACK_LABELS[a]}" for a, ratio in reset.items())
+        lines.append(f"- Without reset a network takes of the baseline's flips {said}.")
     return "\n".join(lines)
 
 
