@@ -1,5 +1,9 @@
 """Section 4.2: what its page shows of runs and of what was asked of them."""
 
+# What a part of a page shows is one of several kinds, and a test knows which.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportOperatorIssue=false
+# pyright: reportOptionalOperand=false, reportPossiblyUnboundVariable=false
+
 from typing import Any
 
 import pytest

@@ -1,5 +1,9 @@
 """Section 4.3: what its page shows of networks and of the attacks on them."""
 
+# What a part of a page shows is one of several kinds, and a test knows which.
+# pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportOperatorIssue=false
+# pyright: reportOptionalOperand=false, reportPossiblyUnboundVariable=false
+
 import math
 from typing import Any
 
