@@ -73,7 +73,7 @@ def test_the_tally_adds_up_and_is_said(store, monkeypatch):
 def test_the_ledger_shows_every_claim_with_what_was_needed_and_what_was_measured(store, monkeypatch):
     monkeypatch.setattr(page, "Archive", lambda profile: Archive(profile, store))
     html = page.Ledger(page.outcomes())._repr_html_()
-    assert html.count("<article ") == len(CLAIMS)
+    assert html.count('<div class="lifroles-item"') == len(CLAIMS)
     for claim in CLAIMS:
         assert f'id="claim-{claim.name}" data-verdict=' in html
     text = html.replace("\N{NO-BREAK SPACE}", " ")
@@ -90,7 +90,7 @@ def test_an_advice_says_how_many_of_its_claims_hold(store, monkeypatch):
     assert by_need["few spikes", "reset"] == "1 not reproduced; 1 claim not tested."
     assert by_need["noisy input", "leakage"] == "Not tested here."
     html = advisor._repr_html_()
-    assert html.count("<article ") == len(suggestions.SUGGESTIONS)
+    assert html.count('<div class="lifroles-item"') == len(suggestions.SUGGESTIONS)
     assert html.count('type="checkbox"') == len(suggestions.NEEDS)
     assert {name for one in suggestions.SUGGESTIONS for name in one.claims} <= {claim.name for claim in CLAIMS}
 

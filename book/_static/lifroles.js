@@ -2,12 +2,12 @@
 document.addEventListener("DOMContentLoaded", () => {
   const filter = (box, noun, wanted) => {
     const form = box.querySelector(".lifroles-filter");
-    const articles = [...box.querySelectorAll("article")];
+    const items = [...box.querySelectorAll(".lifroles-item")];
     form.addEventListener("input", () => {
       const test = wanted(form);
-      for (const article of articles) article.hidden = !test(article);
-      const shown = articles.filter((article) => !article.hidden).length;
-      form.querySelector("output").textContent = `${shown} of ${articles.length} ${noun}`;
+      for (const item of items) item.hidden = !test(item);
+      const shown = items.filter((item) => !item.hidden).length;
+      form.querySelector("output").textContent = `${shown} of ${items.length} ${noun}`;
     });
     form.addEventListener("submit", (event) => event.preventDefault());
     form.hidden = false;

@@ -171,7 +171,7 @@ class Ledger:
             f'<form class="lifroles-filter" hidden>{_select("verdict", ORDER)}{_select("part", get_args(Part))}'
             '<label>Search <input type="search" name="words"></label>'
             f'<output aria-live="polite">{counted(len(self.found), "claim")}</output></form>'
-            + "".join(map(_article, self.found))
+            + "".join(map(_item, self.found))
             + "</div>"
         )
 
@@ -189,15 +189,16 @@ def badge(verdict: Verdict) -> str:
     return f'<strong class="lifroles-verdict" data-verdict="{verdict.name.lower()}">{escape(verdict)}</strong>'
 
 
-def _article(outcome: Outcome) -> str:
+def _item(outcome: Outcome) -> str:
     claim = outcome.claim
     rows = [(one.test.quantity.label, needed(one.test), measured(one), str(one.verdict)) for one in outcome.decisions]
     table = Table(f"Tests of {claim.name}", ("Quantity", "Needed", "Measured", "Verdict"), rows)
     why = f"<p>{escape(claim.why)}</p>" if claim.why else ""
     return (
-        f'<article id="claim-{claim.name}" data-verdict="{escape(outcome.verdict)}" data-part="{claim.part}">'
+        f'<div class="lifroles-item" id="claim-{claim.name}" data-verdict="{escape(outcome.verdict)}" '
+        f'data-part="{claim.part}">'
         f"<p>{badge(outcome.verdict)} {escape(claim.statement)} "
         f"<small>{escape(claim.place)}; {escape(claim.part)}; data: {escape(sources(claim))}</small></p>"
         f"<details><summary>{counted(len(rows), 'test')} of {escape(claim.name)}</summary>{why}"
-        f"{table._repr_html_()}</details></article>"
+        f"{table._repr_html_()}</details></div>"
     )

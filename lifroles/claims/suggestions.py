@@ -97,7 +97,7 @@ class Advisor:
             '<div class="lifroles lifroles-advisor">'
             f'<form class="lifroles-filter" hidden><fieldset><legend>The task needs</legend>{boxes}</fieldset>'
             f'<output aria-live="polite">{counted(len(SUGGESTIONS), "suggestion")}</output></form>'
-            + "".join(map(self._article, SUGGESTIONS))
+            + "".join(map(self._item, SUGGESTIONS))
             + "</div>"
         )
 
@@ -119,7 +119,7 @@ class Advisor:
         order = (Verdict.REPRODUCED, Verdict.DIRECTION, Verdict.NOT_REPRODUCED)
         return f"{listed(f'{counts[v]} {v}' for v in order if counts[v])}{rest}.".capitalize()
 
-    def _article(self, suggestion: Suggestion) -> str:
+    def _item(self, suggestion: Suggestion) -> str:
         claims = "".join(
             f"<li>{badge(one.verdict)} {link(one, one.claim.statement)}</li>" for one in self.behind(suggestion)
         )
@@ -127,6 +127,6 @@ class Advisor:
             escape(text) for text in (suggestion.part.capitalize(), suggestion.need, suggestion.advice)
         )
         return (
-            f'<article data-need="{need}"><p><strong>{part}</strong>, for {need}: {advice} '
-            f"<small>{escape(self.evidence(suggestion))}</small></p><ul>{claims}</ul></article>"
+            f'<div class="lifroles-item" data-need="{need}"><p><strong>{part}</strong>, for {need}: {advice} '
+            f"<small>{escape(self.evidence(suggestion))}</small></p><ul>{claims}</ul></div>"
         )

@@ -207,7 +207,7 @@ def test_the_theme_can_be_switched(opened: Opened) -> None:
 
 
 def _shown(page: Page, box: str) -> int:
-    return page.locator(f"{box} article:visible").count()
+    return page.locator(f"{box} .lifroles-item:visible").count()
 
 
 @pytest.mark.parametrize("opened", [("book/notebooks/6_conclusion", "light")], indirect=True)
@@ -260,7 +260,7 @@ def test_the_playground_computes_what_the_package_computes(opened: Opened, reset
         assert u is not None
         assert shown["u"] == u.flatten().tolist()
         assert shown["o"] == o.flatten().tolist()
-        assert 0 < sum(shown["o"]) < 80
+        assert sum(shown["o"]) > 0
 
 
 @pytest.mark.parametrize("opened", [("book/playground", "dark")], indirect=True)
