@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -47,15 +48,15 @@ class Networks:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Shown(ABC):
     """What a page shows, and by that the evidence for the paper's claims (:class:`lifroles.claims.Evidence`)."""
 
     parameters: NetworksParameters
 
     @property
+    @abstractmethod
     def models(self) -> Sequence[Networks]:
         """The models of the page, in its order."""
-        raise NotImplementedError
 
     @property
     def records(self) -> list[Record]:
