@@ -325,7 +325,9 @@ def test_every_question_is_answered_from_its_runs(made):
     study = made(*records)
     for name in questions.QUESTIONS:
         parts: list[Any] = page.question(study, name)
-        text, table, card = parts
+        text, card, table = parts
+        # A name stands in the figure on several lines: its first word is on one of them.
+        assert all(s.label.split()[0] in card.html for s in questions.QUESTIONS[name].settings)
         assert "One seed a row" in str(text.data)
         assert "not run" not in str(text.data)
         assert all(row[1].endswith(f"(n{NBSP}={NBSP}1)") for row in table.rows)

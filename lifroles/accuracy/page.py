@@ -14,6 +14,7 @@ from lifroles.figures import Display, card, command, show
 from lifroles.figures import accuracy as figures
 from lifroles.figures import activity as activity_figures
 from lifroles.figures import effects as effect_figures
+from lifroles.figures import settings as setting_figures
 from lifroles.parameters import MechanismParameters
 from lifroles.store import Record
 from lifroles.tables import Download
@@ -142,11 +143,14 @@ def rates(study: Study) -> list[object]:
 
 
 def question(study: Study, name: str) -> list[object]:
-    """Return a question that the paper leaves open: the runs, and what they say."""
+    """Return a question that the paper leaves open: what its runs say, as words, figure and table."""
     runs = questions.records(study, name)
     table = questions.table(study, name)
-    shown: list[object] = [Markdown(questions.answer(study, name)), table]
-    return [*shown, _card(study, runs, table.caption)] if runs else shown
+    text = Markdown(questions.answer(study, name))
+    if not runs:
+        return [text, table]
+    fig = setting_figures.settings(questions.outcomes(study, name))
+    return [text, _shown(study, fig, questions.caption(name), runs), table]
 
 
 def real(study: Study) -> list[object]:

@@ -141,6 +141,14 @@ def table(study: Study, name: str) -> Table:
     return Table(caption, columns, rows, download=_download(name, found))
 
 
+def caption(name: str) -> str:
+    """Return what the figure of a question shows."""
+    return (
+        f"{QUESTIONS[name].caption}. Filled: test accuracy of every seed, and their mean with its 95 % t-interval; "
+        "open: training accuracy."
+    )
+
+
 def _held_out(one: Outcome) -> list[float]:
     """Return the highest accuracy of every run on the speakers that were held out of its training, if any were."""
     return [max(r.history["valid_accuracy"]) for r in one.records if "valid_accuracy" in r.history]
