@@ -10,7 +10,7 @@ from lifroles.figures import robustness as figures
 from lifroles.generalisation import networks, verdicts
 from lifroles.probes.record import find
 from lifroles.robustness import words
-from lifroles.robustness.study import Study
+from lifroles.robustness.study import TRANSFERRED, Study
 from lifroles.store import Record
 from lifroles.tables import Download, Table
 
@@ -75,7 +75,8 @@ def variations(study: Study) -> list[object]:
     """Return stronger and other attacks, what transfers to other models, and where in time the flips fall."""
     table = words.variations_table(study)
     shown: list[object] = [table or Markdown(f"Variations of the attacks: {words.NOT_ASKED}.")]
-    shown.append(words.transfer_table(study) or Markdown(f"Transfer to other models: {words.NOT_ASKED}."))
+    transfers = [table for attack in TRANSFERRED if (table := words.transfer_table(study, attack)) is not None]
+    shown += transfers or [Markdown(f"Transfer to other models: {words.NOT_ASKED}.")]
     fig = figures.in_time(study, TITLES)
     said = words.in_time_caption(study)
     return [*shown, Markdown(said) if fig is None else _shown(study, fig, said, _asked(study, "attack"))]

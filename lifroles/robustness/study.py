@@ -41,6 +41,9 @@ of the others that tell whether a network is robust or its attack weak."""
 
 VARIATIONS = tuple(ATTACKS)[4:]
 
+TRANSFERRED = ("liang", "smooth")
+"""The attacks whose recordings are given to other networks than the one that they were made against."""
+
 _LIMITS = frozenset({"samples", "each", "seed", "cap", "most", "queries"})
 """Parameters of an attack that do not make it another one."""
 
@@ -195,19 +198,21 @@ class Study(Shown):
                     shares.append(steps / np.sum(steps))
         return np.mean(shares, 0) if shares else None
 
-    def transfer(self, model: str, other: str, what: str = "fooled") -> Interval | None:
+    def transfer(self, model: str, other: str, attack: str = "liang", what: str = "fooled") -> Interval | None:
         """Return how many recordings that fool a model fool another of the same seed, mean over seeds, or ``None``.
 
         Arguments:
             model: what the recordings were made against.
             other: what meets them.
+            attack: how they were made, one of :data:`TRANSFERRED`.
             what: ``fooled``, or ``chance``: by as many flips in random places.
         """
+        made = {"attack": "liang", "smooth": None, **ATTACKS[attack]}
         digests = {run.spec.digest: run.seed for run in self.runs("nmnist", other)}
         found = [
             record.numbers[what, digest]
             for run in self.runs("nmnist", model)
-            for record in find(run, "transfer")[:1]
+            for record in find(run, "transfer", made)[:1]
             for digest, seed in digests.items()
             if seed == run.seed and (what, digest) in record.numbers
         ]

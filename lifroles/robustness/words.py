@@ -107,22 +107,33 @@ def attacks(study: Study) -> Download:
     return Download("attacks", ("model", "attack", "seed", "measure", "value"), rows)
 
 
+def _extremes(means: Mapping[str, float]) -> tuple[str, float, str, float]:
+    """Return the model of the lowest mean and that mean, and the same of the highest."""
+    low, high = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
+    return named(low), means[low], named(high), means[high]
+
+
+def _sentence(parts: Sequence[str]) -> str:
+    """Return the parts as one sentence."""
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def fig9_caption(study: Study) -> str:
-    """Return the finding of Fig. 9: the models from the least to the most robust, under every attack."""
+    """Return the finding of Fig. 9: the least and the most robust model under every attack."""
     parts = []
     for attack in study.parameters.attacks:
         found = {r.model: v.mean for r in study.rows if (v := study.value(r.model, attack, "flips")) is not None}
         if found:
-            order = sorted(found, key=found.__getitem__)
+            weak, few, strong, many = _extremes(found)
             parts.append(
-                f"{ATTACK_LABELS[attack]}: {named(order[0])} is fooled by the fewest flips ({found[order[0]]:,.0f}), "
-                f"{named(order[-1])} takes the most ({found[order[-1]]:,.0f})"
+                f"{ATTACK_LABELS[attack]}: {weak} is fooled by the fewest flips ({few:,.0f}), {strong} takes the most "
+                f"({many:,.0f})"
             )
     if not parts:
         return f"Attacks: {NOT_ASKED}."
-    text = "; ".join(parts)
     return (
-        f"{text[0].upper()}{text[1:]}. Points: networks, each the mean over attack seeds; bars: mean and 95 % "
+        f"{_sentence(parts)} Points: networks, each the mean over attack seeds; bars: mean and 95 % "
         "interval; in italics: the share of recordings fooled, where some were not."
     )
 
@@ -222,23 +233,24 @@ def variations_table(study: Study) -> Table | None:
     return Table(caption, ("Attack", *(LABELS[row.model] for row in study.rows)), rows)
 
 
-def transfer_table(study: Study) -> Table | None:
+def transfer_table(study: Study, attack: str) -> Table | None:
     """Return how many recordings that fool one model fool another, or ``None`` where nothing was measured."""
     models = [row.model for row in study.rows]
-    made = [model for model in models if any(study.transfer(model, other) for other in models)]
-    met = [other for other in models if any(study.transfer(model, other) for model in models)]
+    made = [model for model in models if any(study.transfer(model, other, attack) for other in models)]
+    met = [other for other in models if any(study.transfer(model, other, attack) for model in models)]
     if not made:
         return None
     rows = []
     for model in made:
         cells = []
         for other in met:
-            fooled, chance = (study.transfer(model, other, what) for what in ("fooled", "chance"))
+            fooled, chance = (study.transfer(model, other, attack, what) for what in ("fooled", "chance"))
             cells.append(f"{100 * fooled.mean:.0f} ({100 * chance.mean:.0f})" if fooled and chance else "–")
         rows.append((LABELS[model], *cells))
     caption = (
-        "Transfer: recordings that the paper's attack made against the model of the row, given to that of the column. "
-        "Per cent fooled, of those that the column's model gets right; in brackets by as many flips in random places."
+        f"Transfer, {ATTACK_LABELS[attack]}: recordings made against the model of the row, given to that of the "
+        "column. Per cent fooled, of those that the column's model gets right; in brackets by as many flips in random "
+        "places."
     )
     return Table(caption, ("Made against", *(LABELS[other] for other in met)), rows)
 
@@ -252,11 +264,10 @@ def in_time_caption(study: Study, attack: str = "gradient") -> str:
             late[row.model] = float(shares[-(len(shares) // 3) :].sum())
     if not late:
         return f"Flips in time: {NOT_ASKED}."
-    first, last = min(late, key=late.__getitem__), max(late, key=late.__getitem__)
+    early, least, tardy, most = _extremes(late)
     return (
-        f"Where in time the flips fall, one line a model. Of the flips along the gradient {named(first)} has "
-        f"{prose.percent(late[first], 0)} and {named(last)} {prose.percent(late[last], 0)} in the last third of the "
-        "steps."
+        f"Where in time the flips fall, one line a model. Of the flips along the gradient {early} has "
+        f"{prose.percent(least, 0)} and {tardy} {prose.percent(most, 0)} in the last third of the steps."
     )
 
 
@@ -273,16 +284,15 @@ def corruption_caption(study: Study) -> str:
     for strength in NOISE:
         lost = {r.model: v.mean for r in study.rows if (v := _lost(study, r, "noise", strength)) is not None}
         if lost:
-            order = sorted(lost, key=lost.__getitem__)
+            firm, little, frail, much = _extremes(lost)
             parts.append(
-                f"at {prose.percent(strength, 0)} of noise {named(order[0])} loses least "
-                f"({prose.points(lost[order[0]])}) and {named(order[-1])} most ({prose.points(lost[order[-1]])})"
+                f"at {prose.percent(strength, 0)} of noise {firm} loses least ({prose.points(little)}) and {frail} "
+                f"most ({prose.points(much)})"
             )
     if not parts:
         return f"Corruptions: {NOT_ASKED}."
-    text = "; ".join(parts)
     return (
-        f"{text[0].upper()}{text[1:]}. Mean accuracy over networks. Noise: probability of an event in an empty entry; "
+        f"{_sentence(parts)} Mean accuracy over networks. Noise: probability of an event in an empty entry; "
         "lost: of losing an event; jitter: standard deviation in steps of 3 ms; shift: pixels in one of four "
         "directions."
     )
