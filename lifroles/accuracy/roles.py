@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from lifroles import prose
 from lifroles.accuracy.study import Study
 from lifroles.accuracy.words import label, title
+from lifroles.claims.archive import Stored
 from lifroles.claims.ledger import CLAIMS
 from lifroles.claims.page import measured, needed
 from lifroles.claims.verdict import SEEDS, Decision, Outcome, Part, Verdict, decide
 from lifroles.paper import TABLE6_BENCHMARKS
-from lifroles.probes.record import find
 from lifroles.statistics import Interval
 from lifroles.store import Record
 from lifroles.tables import Table
@@ -28,8 +27,8 @@ CHANGED: Mapping[Part, tuple[str, ...]] = {
 PLACES = ("section 4.1", "Table 6", "Fig. 3", "Fig. 4")
 
 
-class StudyEvidence:
-    """The numbers behind claims, from the runs that a page shows; see :class:`lifroles.claims.quantities.Evidence`."""
+class StudyEvidence(Stored):
+    """The numbers behind claims, from the runs that a page shows."""
 
     def __init__(self, study: Study) -> None:
         self.study = study
@@ -38,11 +37,6 @@ class StudyEvidence:
         """Return the page's runs of a model on a benchmark."""
         cell = self.study.cells.get((benchmark, model))
         return cell.records if cell else ()
-
-    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
-        """Return what a probe of a run found; empty where it was not asked."""
-        found = find(run, probe, parameters)
-        return found[0].numbers if found else {}
 
 
 def outcomes(study: Study, part: Part) -> list[Outcome]:

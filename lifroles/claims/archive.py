@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,31 @@ from lifroles.store import Record, Store
 from lifroles.study import SCALES, Profile
 
 
-class Archive:
+class Stored(ABC):
+    """Evidence whose numbers are the records of probes beside its runs."""
+
+    @abstractmethod
+    def runs(self, benchmark: str, model: str) -> Sequence[Record]:
+        """Return the runs of a model on a benchmark."""
+
+    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
+        """Return what :meth:`probe`'s record holds, by metric and key; empty where there is none."""
+        record = self.probe(run, probe, parameters)
+        return record.numbers if record else {}
+
+    def probe(self, run: Record, name: str, parameters: Mapping[str, Any]) -> ProbeRecord | None:
+        """Return the record of a probe with these parameters beside a run; ``None`` where it was not asked.
+
+        The probe's own values count for the parameters that are not given; where it was not asked with them, the
+        first record (by name) that has the given ones is taken.
+        """
+        found = find(run, name, parameters)
+        probe = probes.get(name)
+        own = ProbeSpec.of(probe, run.spec, **parameters).digest if probe.covers(run.spec) else None
+        return next((one for one in found if one.spec.digest == own), found[0] if found else None)
+
+
+class Archive(Stored):
     """The runs of one profile of the study (see :data:`lifroles.study.SCALES`), one a model and seed.
 
     A run at any other scale is no evidence, so that what a claim compares was trained alike.
@@ -42,19 +67,3 @@ class Archive:
             found = [record for record in known if record.spec.digest == wanted[record.seed]]
             self._runs[key] = sorted(found, key=lambda record: record.seed)
         return self._runs[key]
-
-    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
-        """Return what a probe with these parameters found, by metric and key; empty where it was not asked.
-
-        The probe's own values count for the parameters that are not given; where it was not asked with them, the
-        first record (by name) that has the given ones is taken.
-        """
-        record = self.probe(run, probe, parameters)
-        return record.numbers if record else {}
-
-    def probe(self, run: Record, name: str, parameters: Mapping[str, Any]) -> ProbeRecord | None:
-        """Return the record behind :meth:`numbers`, or ``None``."""
-        found = find(run, name, parameters)
-        probe = probes.get(name)
-        own = ProbeSpec.of(probe, run.spec, **parameters).digest if probe.covers(run.spec) else None
-        return next((one for one in found if one.spec.digest == own), found[0] if found else None)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 from lifroles import probes, prose, training
-from lifroles.baselines import BASELINE_LABELS
 from lifroles.benchmarks.nmnist import NmnistProtocol
+from lifroles.claims.archive import Stored
+from lifroles.claims.quantities import MODEL_LABELS as LABELS
 from lifroles.parameters import NetworksParameters
 from lifroles.paths import results_dir, runs_dir
 from lifroles.probes.record import ProbeRecord, find
@@ -19,13 +19,10 @@ from lifroles.statistics import Interval, mean_interval
 from lifroles.store import Record, Store
 from lifroles.study import SCALES, TOY, Scale
 from lifroles.tables import Download
-from lifroles.variant import VARIANT_LABELS
 
 Say = Callable[[str], None]
 Questions = Mapping[str, Sequence[Mapping[str, Any]]]
 """Probes by name, each with the parameters that it is asked with, one after the other."""
-
-LABELS: Mapping[str, str] = MappingProxyType({**VARIANT_LABELS, **BASELINE_LABELS})
 
 CELLS = ("lstm", "gru", "rnn")
 """The models without spikes."""
@@ -48,7 +45,7 @@ class Networks:
 
 
 @dataclass(frozen=True)
-class Shown(ABC):
+class Shown(Stored):
     """What a page shows, and by that the evidence for the paper's claims (:class:`lifroles.claims.Evidence`)."""
 
     parameters: NetworksParameters
@@ -66,11 +63,6 @@ class Shown(ABC):
     def runs(self, benchmark: str, model: str) -> Sequence[Record]:
         """Return the runs of a model; there are none of another benchmark."""
         return [r for one in self.models if benchmark == "nmnist" and one.model == model for r in one.records]
-
-    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
-        """Return what a probe of a run found, by metric and key; empty where there is no record."""
-        found = find(run, probe, parameters)
-        return found[0].numbers if found else {}
 
 
 def scale(p: NetworksParameters) -> Scale:
