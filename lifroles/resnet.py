@@ -13,22 +13,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import get_args
 
 import torch
 from spikingjelly.activation_based import functional
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lifroles.errors import SpecError
 from lifroles.networks import Activity
 from lifroles.neuron import VariantLIF
+from lifroles.tdbn import SHORTCUT, Convolution, Norm, Precision
 from lifroles.variant import Variant
-
-Norm = Literal["tdbn", "bn", "none"]
-
-SHORTCUT = 1 / math.sqrt(2)
-"""tdBN's factor where two branches are added, so that their sum has the variance of one (Zheng et al. 2021)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,78 +59,6 @@ STEM = 64
 FEWEST = 8
 """Channels below which torch 2.13 corrupts memory: oneDNN's gradient of a 1 × 1 convolution of stride 2 on four
 channels, laid out channels last, writes beyond its end (seen with AVX2)."""
-
-
-class TdBatchNorm(nn.Module):
-    """Batch normalisation over batch, time and space to the scale of a threshold: N(0, (alpha · u_th)²).
-
-    Eqs. (4) and (5) of Zheng et al. (2021): ``y = weight · alpha · u_th · (x - mean) / sqrt(var + eps) + bias``, weight
-    and bias learned for each channel, running mean and variance for evaluation. Plain batch normalisation is the case
-    ``alpha · u_th = 1``.
-
-    Arguments:
-        channels: C.
-        scale: alpha · u_th.
-    """
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, channels: int, scale: float, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        super().__init__()
-        self.scale, self.eps, self.momentum = scale, eps, momentum
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
-        self.register_buffer("running_mean", torch.zeros(channels))
-        self.register_buffer("running_var", torch.ones(channels))
-
-    def extra_repr(self) -> str:
-        return f"{len(self.weight)}, scale={self.scale:g}"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``[M, C, H, W]`` normalised; M is time steps times batch."""
-        weight = self.scale * self.weight
-        return F.batch_norm(
-            x, self.running_mean, self.running_var, weight, self.bias, self.training, self.momentum, self.eps
-        )
-
-    def folded(self) -> tuple[Tensor, Tensor]:
-        """Return factor and shift of each channel in evaluation: ``y = factor · x + shift``, both ``[C]``."""
-        factor = self.scale * self.weight * torch.rsqrt(self.running_var + self.eps)
-        return factor, self.bias - factor * self.running_mean
-
-
-class Convolution(nn.Module):
-    """A convolution without bias and what normalises it.
-
-    Arguments:
-        norm: ``"tdbn"``, ``"bn"`` (to variance 1, whatever the threshold) or ``"none"`` (then with a bias).
-        scale: tdBN's alpha · u_th.
-    """
-
-    def __init__(self, c_in: int, c_out: int, kernel: int, stride: int, norm: Norm, scale: float) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=norm == "none")
-        nn.init.kaiming_normal_(self.conv.weight, mode="fan_out", nonlinearity="relu")
-        if norm == "none":
-            nn.init.zeros_(self.conv.bias)  # pyright: ignore[reportArgumentType]
-        scales = {"tdbn": scale, "bn": 1.0}
-        self.norm = TdBatchNorm(c_out, scales[norm]) if norm in scales else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``[M, C', H', W']`` for ``[M, C, H, W]``."""
-        x = self.conv(x)
-        return x if self.norm is None else self.norm(x)
-
-    @torch.no_grad()
-    def fold(self) -> None:
-        """Write the normalisation of evaluation into the convolution's weights and bias, and drop it."""
-        if self.norm is None:
-            return
-        factor, shift = self.norm.folded()
-        self.conv.weight.mul_(factor[:, None, None, None])
-        self.conv.bias = nn.Parameter(shift)
-        self.norm = None
 
 
 class SpatialLIF(nn.Module):
@@ -183,6 +106,7 @@ class Block(nn.Module):
         u_th: float,
         width: float,
         backend: str,
+        precision: Precision,
     ) -> None:
         super().__init__()
         wide = 4 * c_out if bottleneck else c_out
@@ -191,12 +115,12 @@ class Block(nn.Module):
             plan = [(c_in, c_out, 3, stride), (c_out, c_out, 3, 1)]
         last = len(plan) - 1
         self.convolutions = nn.ModuleList(
-            Convolution(n_in, n_out, kernel, step, norm, u_th * (SHORTCUT if i == last else 1.0))
+            Convolution(n_in, n_out, kernel, step, norm, u_th * (SHORTCUT if i == last else 1.0), precision)
             for i, (n_in, n_out, kernel, step) in enumerate(plan)
         )
         self.nodes = nn.ModuleList(SpatialLIF(n_out, variant, u_th, width, backend) for _, n_out, _, _ in plan)
         same = stride == 1 and c_in == wide
-        self.shortcut = None if same else Convolution(c_in, wide, 1, stride, norm, u_th * SHORTCUT)
+        self.shortcut = None if same else Convolution(c_in, wide, 1, stride, norm, u_th * SHORTCUT, precision)
         self.channels = wide
 
     def forward(self, x: Tensor, steps: int) -> list[Tensor]:
@@ -221,9 +145,11 @@ class SpikingResNet(nn.Module):
         norm: ``"tdbn"``, ``"bn"`` or ``"none"``.
         scale: factor of every layer's channels; 1 is the published width.
         backend: see :class:`~lifroles.neuron.VariantLIF`.
+        precision: of the convolutions' products; see :class:`~lifroles.tdbn.Convolution`.
 
     Raises:
-        SpecError: an unknown depth or normalisation, a recurrent variant, or a scale that leaves too few channels.
+        SpecError: an unknown depth, normalisation or precision, a recurrent variant, or a scale that leaves too few
+            channels.
     """
 
     def __init__(
@@ -237,6 +163,7 @@ class SpikingResNet(nn.Module):
         norm: Norm = "tdbn",
         scale: float = 1.0,
         backend: str = "auto",
+        precision: Precision = "float32",
     ) -> None:
         super().__init__()
         if depth not in DEPTHS:
@@ -245,14 +172,15 @@ class SpikingResNet(nn.Module):
             raise SpecError(
                 "a residual network has no recurrent variant: the paper's Table 6 leaves it out for CIFAR10."
             )
-        if norm not in ("tdbn", "bn", "none"):
-            raise SpecError(f"norm is {norm!r}: give one of tdbn, bn, none.")
+        for name, value, known in (("norm", norm, get_args(Norm)), ("precision", precision, get_args(Precision))):
+            if value not in known:
+                raise SpecError(f"{name} is {value!r}: give one of {', '.join(known)}.")
         if not (math.isfinite(scale) and STEM * scale >= FEWEST):
             raise SpecError(f"scale is {scale}: give {FEWEST / STEM:g} or more, which leaves {FEWEST} channels.")
         design = DEPTHS[depth]
         self.smallest = 2 ** (len(design.channels) - 1)
         stem = round(STEM * scale)
-        self.stem = Convolution(3, stem, 3, 1, norm, u_th)
+        self.stem = Convolution(3, stem, 3, 1, norm, u_th, precision)
         self.stem_node = SpatialLIF(stem, variant, u_th, width, backend)
         blocks: list[Block] = []
         channels = stem
@@ -268,6 +196,7 @@ class SpikingResNet(nn.Module):
                     u_th=u_th,
                     width=width,
                     backend=backend,
+                    precision=precision,
                 )
                 channels = block.channels
                 blocks.append(block)

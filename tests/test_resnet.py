@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from lifroles.errors import SpecError
-from lifroles.resnet import DEPTHS, SHORTCUT, Convolution, SpatialLIF, SpikingResNet, TdBatchNorm
+from lifroles.resnet import DEPTHS, SpatialLIF, SpikingResNet
+from lifroles.tdbn import SHORTCUT, Convolution, TdBatchNorm
 from lifroles.variant import Variant
 
 LIF = Variant(leak=0.3, reset="hard", recurrent=False)

@@ -94,10 +94,12 @@ options: list[str] = []
 """What every child is started with: the threads and the treatment of memory of its parent."""
 
 
-def child(arguments: list[str], environment: Mapping[str, str] | None = None) -> Any:
-    """Run this benchmark in a fresh process and return the JSON that it prints last."""
+def child(
+    arguments: list[str], environment: Mapping[str, str] | None = None, module: str = "benchmarks.kernels"
+) -> Any:
+    """Run this benchmark, or another one, in a fresh process and return the JSON that it prints last."""
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.kernels", *options, *arguments],
+        [sys.executable, "-m", module, *options, *arguments],
         cwd=project_root(),
         env={**os.environ, **(environment or {})},
         capture_output=True,

@@ -69,6 +69,13 @@ class Cifar10Protocol(RateProtocol):
     channels: float = sourced(
         1.0, "factor of the residual network's channels", "choice: the published width", ge=FEWEST / STEM, le=4
     )
+    precision: Literal["float32", "bfloat16"] = sourced(
+        "float32",
+        "of the residual network's convolutions: bfloat16 is for processors that have instructions for it",
+        "choice: as the other benchmarks",
+        # It came later than the first runs: its default is no part of their names.
+        exclude_if=lambda value: value == "float32",
+    )
     hidden: int = sourced(
         512, "hidden neurons of the fully connected network", "choice: as Table 4's MNIST network", ge=1
     )
@@ -206,6 +213,7 @@ class Cifar10(RateBenchmark):
             norm=protocol.norm,
             scale=protocol.channels,
             backend=backend,
+            precision=protocol.precision,
         )
 
     def load(self, protocol: Cifar10Protocol, source: str, progress: Progress | None = None) -> CifarData:

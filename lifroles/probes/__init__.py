@@ -17,6 +17,7 @@ from lifroles.probes import (
     curvature,
     features,
     gradients,
+    isometry,
     landscape,
     rates,
     resolution,
@@ -39,6 +40,7 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
             transfer,
             corruption,
             rates,
+            isometry,
         )
     }
 )
