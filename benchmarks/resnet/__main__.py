@@ -12,6 +12,7 @@ from typing import Any
 
 GROUPS = {
     "steps": "a training step: forward, backward, Adam",
+    "narrow": "the same at an eighth of the channels, as in the archived runs",
     "inference": "a forward pass in evaluation",
     "memory": "peak memory of a training step",
     "inside": "which part of our step is convolution, and the rate of a matrix product",
@@ -30,7 +31,12 @@ def _arguments(values: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that everything runs; no record")
     parser.add_argument("--rounds", type=int, default=5, help="samples of each candidate (default 5)")
     parser.add_argument("--threads", type=int, default=2, help="threads of torch and of the kernels (default 2)")
-    parser.add_argument("--batch", type=int, default=16, help="images of a step (default 16)")
+    parser.add_argument(
+        "--batch",
+        type=int,
+        default=16,
+        help="images of a step at the published width, a quarter of those of a narrow network (default 16)",
+    )
     parser.add_argument("--source", default="jpeg", help="images of the group epoch (default jpeg)")
     parser.add_argument("--out", type=Path, help="the record (default results/speed/resnet.json)")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
@@ -85,10 +91,11 @@ def _all(arguments: argparse.Namespace) -> None:
     if place is not None and place.is_file():
         record = records.read(place, resnet.COMMAND)
     for key in arguments.only:
+        own = Size(4 * arguments.batch, 0.125) if key == "narrow" and not quick else size
         origin = provenance.describe(threads=arguments.threads, device="cpu", backend="auto")
         origin |= {"rounds": rounds, "load": round(os.getloadavg()[0], 1)}
-        if key == "steps":
-            found: Any = {"check": run.check(Size(4, 0.125)), "candidates": run.steps(size, rounds)}
+        if key in ("steps", "narrow"):
+            found: Any = {"check": run.check(Size(4, 0.125)), "candidates": run.steps(own, rounds)}
         elif key == "inference":
             found = run.inference(size, rounds)
         elif key == "memory":
@@ -98,10 +105,10 @@ def _all(arguments: argparse.Namespace) -> None:
         elif key == "precision":
             found = run.precision(size, rounds)
         else:
-            samples, seeds = ((100, 100), 1) if quick else ((2000, 1000), 2)
+            samples, seeds = ((100, 100), 1) if quick else ((1000, 1000), 2)
             found = run.epoch(0.125, samples, seeds, arguments.source)
         print(key, json.dumps(found), flush=True)
-        sizes = {"batch": size.batch, "channels": size.channels, "T": T}
+        sizes = {"batch": own.batch, "channels": own.channels, "T": T}
         record["groups"][key] = {"what": GROUPS[key], "provenance": origin, "size": sizes, "found": found}
         if place is not None:
             # After every group: an interrupted run keeps what it has measured.

@@ -1,0 +1,243 @@
+"""What the page shows of gradients, part by part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from IPython.display import Markdown
+
+from lifroles.figures import Display, command, show
+from lifroles.figures import isometry as draw
+from lifroles.isometry.initial import COMMAND, DEPTHS, MEMORYLESS, NORMS, Record
+from lifroles.isometry.study import VARIANT, Case, Cases, Trained, initial, rows, title
+from lifroles.parameters import NotebookParameters
+from lifroles.prose import counted, listed, percent
+from lifroles.study import SCALES
+from lifroles.tables import Download, Table
+
+NOTEBOOK = "A_5_tdbn"
+LABELS = {"tdbn": "tdBN", "bn": "ordinary batch normalisation", "none": "no normalisation"}
+PROBE = "lifroles probe isometry"
+
+
+def power(value: float) -> str:
+    """Return a factor with two digits: ``"1.4"``, ``"230"``, ``"3·10⁹"``."""
+    if value < 1e4:
+        return f"{float(f'{value:.2g}'):g}"
+    digits, exponent = f"{value:.0e}".split("e")
+    return f"{digits}·10{str(int(exponent)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
+def mean(cases: Any, value: Any) -> float:
+    """Return the geometric mean of a number over seeds."""
+    return float(np.exp(np.mean([np.log(value(case)) for case in cases])))
+
+
+def behind(record: Record) -> str:
+    """Return where the numbers of untrained networks come from."""
+    p = record["provenance"]
+    commit = str(p["commit"] or "unknown")[:7] + (" with local changes" if p["dirty"] else "")
+    n = record["parameters"]["samples"]
+    return (
+        f"From results/isometry/initial.json, which {COMMAND} makes: the first {n} test images "
+        f"(source {record['source']}), {record['channels']:g} times the channels, {p['processor']}, "
+        f"{counted(p['threads'], 'thread')}, commit {commit}, {p['started'][:10]}."
+    )
+
+
+def _download(cases: Cases, metric: str, key: str) -> Download:
+    table = [
+        (variant, depth, norm, case.seed, name, value)
+        for (variant, depth, norm), seeds in cases.items()
+        for case in seeds
+        for name, value in case.metrics[metric].items()
+    ]
+    return Download(f"{NOTEBOOK}_{metric}", ("variant", "depth", "norm", "seed", key, metric), table)
+
+
+def _n(cases: Cases) -> str:
+    return f"n = {counted(len(cases[VARIANT, DEPTHS[0], NORMS[0]]), 'seed')} each."
+
+
+def gradients(record: Record, parameters: NotebookParameters) -> Display:
+    """Return the gradient's norm by block."""
+    cases = initial(record)
+    deepest = DEPTHS[-1]
+    grows = {norm: mean(cases[VARIANT, deepest, norm], lambda c: c.whole) for norm in NORMS}
+    return show(
+        draw.by_block(
+            rows(cases, "gradient"),
+            "gradient",
+            "Norm of the loss's gradient at the beginning of every block, relative to the end of the last one, by "
+            "depth and normalisation.",
+        ),
+        f"Before training, over all blocks of {title(deepest)} the loss's gradient grows {power(grows['tdbn'])}-fold "
+        f"with tdBN, {power(grows['none'])}-fold without normalisation and {power(grows['bn'])}-fold with ordinary "
+        f"batch normalisation. Its norm at the spikes that enter each block, relative to that at the spikes that leave "
+        f"the last one; lines: geometric means, points: seeds. {_n(cases)}",
+        command=command(NOTEBOOK, parameters),
+        behind=behind(record),
+        download=_download(cases, "gradient", "block"),
+    )
+
+
+def isometry(record: Record, parameters: NotebookParameters) -> Display:
+    """Return the first condition of block dynamical isometry by block."""
+    cases = initial(record)
+    of = {norm: _range(cases, norm, "isometry") for norm in NORMS}
+    return show(
+        draw.by_block(
+            rows(cases, "isometry"),
+            "tr(J Jᵀ)",
+            "Normalised trace of J times its transpose by block, by depth and normalisation, with a line at 1.",
+            ideal=1.0,
+        ),
+        f"The theory asks for 1 (dashed). The blocks with tdBN have {of['tdbn']}; those without normalisation "
+        f"{of['none']}; those with ordinary batch normalisation {of['bn']}. {_n(cases)}",
+        command=command(NOTEBOOK, parameters),
+        behind=behind(record),
+        download=_download(cases, "isometry", "block"),
+    )
+
+
+def _range(cases: Cases, norm: str, metric: str) -> str:
+    """Return the least and the greatest mean over seeds of a block at any depth."""
+    means = np.concatenate([np.mean([c.row(metric) for c in cases[VARIANT, depth, norm]], axis=0) for depth in DEPTHS])
+    return f"{power(float(means.min()))} to {power(float(means.max()))}"
+
+
+def conditions(record: Record) -> Table:
+    """Return both conditions and the growth of the gradient, for every depth, normalisation and neuron."""
+    cases = initial(record)
+    networks = [(VARIANT, depth) for depth in DEPTHS] + [(MEMORYLESS, DEPTHS[0])]
+    table = [_row(f"{title(depth, variant)}, {LABELS[norm]}", cases[variant, depth, norm])
+             for variant, depth in networks for norm in NORMS]  # fmt: skip
+    return Table(
+        "Both conditions, means over blocks and seeds, and the gradient's growth, geometric means over seeds",
+        HEAD,
+        table,
+    )
+
+
+HEAD = (
+    "",
+    "tr(J Jᵀ), ideal 1",
+    "tr((J Jᵀ)²) − tr(J Jᵀ)², ideal 0",
+    "the same over tr(J Jᵀ)²",
+    "growth per block",
+    "over all blocks",
+)
+
+
+def _row(label: str, cases: Any) -> tuple[str, ...]:
+    first = float(np.mean([case.row("isometry") for case in cases]))
+    second = float(np.mean([case.row("spread") for case in cases]))
+    relative = float(np.mean([np.array(c.row("spread")) / np.square(c.row("isometry")) for c in cases]))
+    return (
+        label,
+        *(power(value) for value in (first, second, relative)),
+        f"{mean(cases, lambda c: c.growth):.2f}×",
+        f"{power(mean(cases, lambda c: c.whole))}×",
+    )
+
+
+def verdict(record: Record) -> Markdown:
+    """Return what was found before training, in a few sentences."""
+    cases = initial(record)
+    per = {norm: [mean(cases[VARIANT, d, norm], lambda c: c.growth) for d in DEPTHS] for norm in NORMS}
+    first = {norm: np.mean([c.row("isometry") for d in DEPTHS for c in cases[VARIANT, d, norm]]) for norm in NORMS}
+    spread = np.mean([np.array(c.row("spread")) / np.square(c.row("isometry"))
+                      for c in cases[VARIANT, DEPTHS[0], "tdbn"]])  # fmt: skip
+    nothing = np.mean([c.row("isometry") for c in cases[MEMORYLESS, DEPTHS[0], "tdbn"]])
+    normal = np.mean([c.row("isometry") for c in cases[VARIANT, DEPTHS[0], "tdbn"]])
+
+    def growth(norm: str) -> str:
+        low, high = f"{min(per[norm]):.2f}", f"{max(per[norm]):.2f}"
+        return low if low == high else f"{low} to {high}"
+
+    return Markdown(
+        f"- **The first condition holds nearly with tdBN, and only with it.** Its mean over blocks and depths is "
+        f"{first['tdbn']:.2f}, without normalisation {first['none']:.1f}, with ordinary batch normalisation "
+        f"{first['bn']:.0f}. A block lets the gradient grow {growth('tdbn')}-fold, {growth('none')}-fold and "
+        f"{growth('bn')}-fold.\n"
+        f"- **Nearly is not quite.** With tdBN a block whose shortcut is the spikes themselves has more than 1, one with "
+        f"a convolution in its shortcut less; as most blocks are of the first kind, the gradient still grows with depth, "
+        f"slowly.\n"
+        f"- **The second condition does not hold.** The surrogate is a rectangle: a potential outside its window lets "
+        f"nothing through, one inside it multiplies. The squared singular values of a block are spread by "
+        f"{power(float(spread))} times the square of their mean ({title(DEPTHS[0])}).\n"
+        f"- **The neuron of the derivation, without memory, behaves alike**: {nothing:.2f} with k_tau = 0, "
+        f"{normal:.2f} with normal leakage ({title(DEPTHS[0])}, tdBN)."
+    )
+
+
+def firing(record: Record, parameters: NotebookParameters) -> Display:
+    """Return the spike rates by block."""
+    cases = initial(record)
+    found: dict[str, dict[str, Any]] = {
+        norm: {
+            title(depth): tuple(
+                np.mean([case.rates()[place] for case in cases[VARIANT, depth, norm]], axis=0).tolist()
+                for place in (0, 1)
+            )
+            for depth in DEPTHS
+        }
+        for norm in NORMS
+    }
+    inside = {
+        norm: percent(np.mean([c.rates()[1] for d in DEPTHS for c in cases[VARIANT, d, norm]][0]), 0) for norm in NORMS
+    }
+    return show(
+        draw.rates(found),
+        f"Before training, a neuron inside a block (dotted) fires in {inside['tdbn']} of the steps with tdBN, whatever "
+        f"the depth, in {inside['none']} without normalisation and in {inside['bn']} with ordinary batch normalisation. "
+        f"At the end of a block (solid) the shortcut adds its spikes, so that rates rise along a stage; a convolution in "
+        f"the shortcut, at the beginning of the next stage, brings them down. Means over seeds. {_n(cases)}",
+        command=command(NOTEBOOK, parameters),
+        behind=behind(record),
+        download=_download(cases, "rate", "layer"),
+    )
+
+
+def after(runs: list[Trained], parameters: NotebookParameters) -> list[object]:
+    """Return what training made of it, or what is missing and how to get it."""
+    by_norm: dict[str, list[Case]] = {}
+    for one in runs:
+        if one.case is not None:
+            by_norm.setdefault(one.norm, []).append(one.case)
+    missing = [LABELS[norm] for norm in NORMS if norm not in by_norm]
+    parts: list[object] = []
+    if by_norm:
+        seeds = {norm: [case.row("isometry") for case in cases] for norm, cases in by_norm.items()}
+        said = [f"{np.mean(values):.2f} with {LABELS[norm]} (n = {len(values)})" for norm, values in seeds.items()]
+        shown = [one for one in runs if one.case is not None]
+        parts += [
+            show(
+                draw.by_block(
+                    {"ResNet-18, trained": seeds},
+                    "tr(J Jᵀ)",
+                    "Normalised trace by block of trained networks.",
+                    ideal=1.0,
+                ),
+                f"After training, the mean over blocks is {listed(said)}; the theory asks for 1 (dashed).",
+                command=command(NOTEBOOK, parameters),
+                records=[one.run for one in shown],
+            ),
+            Table("Trained networks", (*HEAD, "test accuracy, last epoch"), [
+                (*_row(f"{LABELS[one.norm]}, seed {one.run.seed}", [one.case]),
+                 percent(float(one.run.final["last_accuracy"])))
+                for one in shown
+            ]),
+        ]  # fmt: skip
+    if missing:
+        scale = SCALES["archive"]["cifar10"]
+        given = " ".join(f"--set {name}={value}" for name, value in scale.changes.items())
+        train = f"lifroles train cifar10 -v {VARIANT} --seeds 0 --source {scale.source} {given} --set norm=bn --weights"
+        parts.append(
+            Markdown(
+                f"**Not measured after training: {listed(missing)}.** A run is trained and asked by, for instance,\n\n"
+                f"```bash\n{train}\n{PROBE}\n```"
+            )
+        )
+    return parts
