@@ -310,6 +310,10 @@ class ReproducibilityParameters(NotebookParameters):
     """Appendix 3: what interruptions do to a run, and how well machines are used."""
 
 
+class TdbnParameters(NotebookParameters):
+    """Appendix 5: threshold-dependent batch normalisation."""
+
+
 class GuideParameters(NotebookParameters):
     """Every notebook's parameters, with examples."""
 
@@ -332,6 +336,7 @@ SCHEMAS: Schemas = MappingProxyType(
         "A_2_speed": SpeedParameters,
         "A_3_reproducibility": ReproducibilityParameters,
         "A_4_errata": ErrataParameters,
+        "A_5_tdbn": TdbnParameters,
         "run_it_yourself": GuideParameters,
     }
 )

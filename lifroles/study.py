@@ -257,8 +257,15 @@ _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
 _EVERYTHING = (*(part for target in _TABLES_AND_FIGURES.values() for part in target.trained), *_PAGES)
 _EVERYTHING_ASKED = (*(asked for target in _TABLES_AND_FIGURES.values() for asked in target.asked), *_PAGES_ASKED)
 
+_NORMS = tuple(
+    Trained("cifar10", ("baseline",), changes, seeds)
+    for changes, seeds in (({}, None), ({"norm": "bn"}, 1), ({"norm": "none"}, 1))
+)
+"""What the page on normalisation shows of trained networks."""
+
 TARGETS: Mapping[str, Target] = frozen(
     **_TABLES_AND_FIGURES,
+    tdbn=Target("gradients by block on CIFAR10, with tdBN and without", _NORMS, (Asked("isometry"),)),
     book=Target("the runs that the book's pages show, and the book", _PAGES, _PAGES_ASKED, book=True),
     smoke=Target("the book, everything trained at toy scale", _PAGES, _PAGES_ASKED, book=True, profile="smoke"),
     archive=Target(

@@ -4,14 +4,18 @@ import copy
 import math
 from typing import Any
 
+import cuda_shim
 import pytest
 import torch
 from spikingjelly.activation_based import functional
 from torch import nn
 from torch.nn import functional as F
 
+from lifroles import backends
+from lifroles.backends import reference
 from lifroles.errors import SpecError
 from lifroles.resnet import DEPTHS, SpatialLIF, SpikingResNet
+from lifroles.spec import RunSpec
 from lifroles.tdbn import SHORTCUT, Convolution, TdBatchNorm
 from lifroles.variant import Variant
 
@@ -197,6 +201,7 @@ def test_gradients_reach_every_weight():
     [
         ({"depth": 20}, "depth is 20: give one of 18, 19, 34, 50"),
         ({"norm": "layer"}, "norm is 'layer'"),
+        ({"precision": "float16"}, "precision is .float16.: give one of float32, bfloat16"),
         ({"scale": 0.1}, "scale is 0.1: give 0.125 or more"),
         ({"scale": float("nan")}, "scale is nan"),
         ({"variant": Variant(recurrent=True)}, "no recurrent variant"),
@@ -224,3 +229,63 @@ def test_input_that_is_no_sequence_of_colour_images_is_refused(shape, message):
 
 def test_all_designs_have_as_many_stages_as_blocks():
     assert all(len(design.channels) == len(design.blocks) for design in DEPTHS.values())
+
+
+@pytest.mark.parametrize("steps", [2, 4, 6])
+def test_any_number_of_steps(steps):
+    network = resnet(u_th=0.1).eval()
+    with torch.no_grad():
+        activity = network(images(1).expand(steps, -1, -1, -1, -1))
+    assert all(spikes.shape[:2] == (steps, 2) for spikes in activity.spikes.values())
+    # a class neuron fires in a whole number of steps
+    assert torch.equal(activity.output * steps, (activity.output * steps).round())
+
+
+def test_bfloat16_is_for_the_products_of_convolutions_alone():
+    coarse, fine = (Convolution(8, 8, 3, 1, "tdbn", 0.3, precision) for precision in ("bfloat16", "float32"))
+    coarse.load_state_dict(fine.state_dict())
+    x = torch.rand(4, 8, 6, 6, generator=torch.Generator().manual_seed(0)).round()
+    out, expected = coarse(x), fine(x)
+    assert out.dtype == torch.float32 and not torch.equal(out, expected)
+    torch.testing.assert_close(out, expected, atol=0.02, rtol=0)
+    network = resnet(precision="bfloat16")
+    activity = network(images())
+    activity.output.sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in network.parameters())
+    # the neurons are outside of autocast, where the compiled kernels run
+    assert network.stem_node.node.backend == resnet().stem_node.node.backend
+
+
+def test_a_residual_network_learns_the_same_on_the_cuda_backend(require, monkeypatch):
+    shim = cuda_shim.backend(require)
+    results = []
+    for kernels in (reference, shim):
+        monkeypatch.setattr(backends, "select", lambda name, kernels=kernels: (name, kernels))
+        network = resnet(u_th=0.1).double()
+        network(images(2, 2, 8).double()).output.square().sum().backward()
+        results.append({key: parameter.grad for key, parameter in network.named_parameters()})
+    assert {kernel for kernel, _, _ in shim._launch.launched} == {"forward", "backward"}
+    for key, gradient in results[0].items():
+        torch.testing.assert_close(results[1][key], gradient, atol=1e-10, rtol=1e-8, msg=key)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"T": 0}, "protocol.T is 0|T is 0"),
+        ({"network": "resnet20"}, "network is 'resnet20'"),
+        ({"precision": "float16"}, "precision is 'float16'"),
+    ],
+)
+def test_protocols_that_cannot_be_are_refused(changes, message):
+    with pytest.raises(SpecError, match=message):
+        RunSpec.of("cifar10", "baseline", **changes)
+
+
+def test_the_precision_is_part_of_a_runs_name_only_where_it_was_chosen():
+    plain, chosen = RunSpec.of("cifar10", "baseline"), RunSpec.of("cifar10", "baseline", precision="bfloat16")
+    assert "precision" not in plain.protocol.model_dump() and chosen.changes() == {"precision": "bfloat16"}
+    assert plain.digest != chosen.digest
+    for spec in (plain, chosen):
+        assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+    assert chosen.network().stem.precision == "bfloat16"  # pyright: ignore[reportAttributeAccessIssue]

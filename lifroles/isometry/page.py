@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 from IPython.display import Markdown
 
+from lifroles.benchmarks.cifar10 import Cifar10Protocol
 from lifroles.figures import Display, command, show
 from lifroles.figures import isometry as draw
 from lifroles.isometry.initial import COMMAND, DEPTHS, MEMORYLESS, NORMS, Record
 from lifroles.isometry.study import VARIANT, Case, Cases, Trained, initial, rows, title
 from lifroles.parameters import NotebookParameters
 from lifroles.prose import counted, listed, percent
-from lifroles.study import SCALES
 from lifroles.tables import Download, Table
 
 NOTEBOOK = "A_5_tdbn"
 LABELS = {"tdbn": "tdBN", "bn": "ordinary batch normalisation", "none": "no normalisation"}
-PROBE = "lifroles probe isometry"
 
 
 def power(value: float) -> str:
@@ -146,7 +146,10 @@ def verdict(record: Record) -> Markdown:
     """Return what was found before training, in a few sentences."""
     cases = initial(record)
     per = {norm: [mean(cases[VARIANT, d, norm], lambda c: c.growth) for d in DEPTHS] for norm in NORMS}
-    first = {norm: np.mean([c.row("isometry") for d in DEPTHS for c in cases[VARIANT, d, norm]]) for norm in NORMS}
+    first = {
+        norm: np.mean(np.concatenate([c.row("isometry") for d in DEPTHS for c in cases[VARIANT, d, norm]]))
+        for norm in NORMS
+    }
     spread = np.mean([np.array(c.row("spread")) / np.square(c.row("isometry"))
                       for c in cases[VARIANT, DEPTHS[0], "tdbn"]])  # fmt: skip
     nothing = np.mean([c.row("isometry") for c in cases[MEMORYLESS, DEPTHS[0], "tdbn"]])
@@ -161,9 +164,9 @@ def verdict(record: Record) -> Markdown:
         f"{first['tdbn']:.2f}, without normalisation {first['none']:.1f}, with ordinary batch normalisation "
         f"{first['bn']:.0f}. A block lets the gradient grow {growth('tdbn')}-fold, {growth('none')}-fold and "
         f"{growth('bn')}-fold.\n"
-        f"- **Nearly is not quite.** With tdBN a block whose shortcut is the spikes themselves has more than 1, one with "
-        f"a convolution in its shortcut less; as most blocks are of the first kind, the gradient still grows with depth, "
-        f"slowly.\n"
+        "- **Nearly is not quite.** With tdBN a block whose shortcut is the spikes themselves has more than 1, and one "
+        "with a convolution in its shortcut less. Most blocks are of the first kind, so that the gradient still grows "
+        "with depth, slowly.\n"
         f"- **The second condition does not hold.** The surrogate is a rectangle: a potential outside its window lets "
         f"nothing through, one inside it multiplies. The squared singular values of a block are spread by "
         f"{power(float(spread))} times the square of their mean ({title(DEPTHS[0])}).\n"
@@ -186,17 +189,40 @@ def firing(record: Record, parameters: NotebookParameters) -> Display:
         for norm in NORMS
     }
     inside = {
-        norm: percent(np.mean([c.rates()[1] for d in DEPTHS for c in cases[VARIANT, d, norm]][0]), 0) for norm in NORMS
+        norm: percent(float(np.mean([np.mean(c.rates()[1]) for d in DEPTHS for c in cases[VARIANT, d, norm]])), 0)
+        for norm in NORMS
     }
     return show(
         draw.rates(found),
-        f"Before training, a neuron inside a block (dotted) fires in {inside['tdbn']} of the steps with tdBN, whatever "
-        f"the depth, in {inside['none']} without normalisation and in {inside['bn']} with ordinary batch normalisation. "
-        f"At the end of a block (solid) the shortcut adds its spikes, so that rates rise along a stage; a convolution in "
-        f"the shortcut, at the beginning of the next stage, brings them down. Means over seeds. {_n(cases)}",
+        f"Before training, a neuron inside a block (dotted) fires in {inside['tdbn']} of the steps with tdBN, in "
+        f"{inside['none']} without normalisation and in {inside['bn']} with ordinary batch normalisation. At the end "
+        "of a block (solid) the shortcut adds its spikes, so that rates rise along a stage; a convolution in the "
+        f"shortcut, at the beginning of the next stage, brings them down. Means over seeds. {_n(cases)}",
         command=command(NOTEBOOK, parameters),
         behind=behind(record),
         download=_download(cases, "rate", "layer"),
+    )
+
+
+def by_hand(record: Record) -> Markdown:
+    """Return the first condition for one layer, from the scale of its potential and the rate of its input."""
+    protocol = Cifar10Protocol()
+    cases = initial(record)
+
+    def estimate(norm: str, scale: float) -> float:
+        low, high = ((protocol.u_th + side * protocol.width) / (scale * math.sqrt(2)) for side in (-1, 1))
+        inside = (math.erf(high) - math.erf(low)) / 2
+        rate = float(np.mean([np.mean(c.rates()[1]) for d in DEPTHS for c in cases[VARIANT, d, norm]]))
+        return inside / (2 * protocol.width) ** 2 * scale**2 / (rate * (1 - rate))
+
+    return Markdown(
+        "Spikes of rate $r$ have the variance $r (1 - r)$; a convolution that is normalised to the scale $s$ has "
+        "$\\mathrm{tr}(J J^T) \\approx s^2 / r (1 - r)$; and the surrogate multiplies by its height squared, "
+        f"{1 / (2 * protocol.width) ** 2:g}, where the potential is inside its window. For a normal potential, without "
+        "memory and without a shortcut, with the rates that were found inside the blocks, that makes "
+        f"**{estimate('tdbn', protocol.u_th):.1f} with tdBN** ($s = u_{{th}} = {protocol.u_th:g}$) and "
+        f"**{estimate('bn', 1.0):.1f} with ordinary batch normalisation** ($s = 1$) for a layer, of which a block has "
+        "two or three."
     )
 
 
@@ -231,13 +257,10 @@ def after(runs: list[Trained], parameters: NotebookParameters) -> list[object]:
             ]),
         ]  # fmt: skip
     if missing:
-        scale = SCALES["archive"]["cifar10"]
-        given = " ".join(f"--set {name}={value}" for name, value in scale.changes.items())
-        train = f"lifroles train cifar10 -v {VARIANT} --seeds 0 --source {scale.source} {given} --set norm=bn --weights"
         parts.append(
             Markdown(
-                f"**Not measured after training: {listed(missing)}.** A run is trained and asked by, for instance,\n\n"
-                f"```bash\n{train}\n{PROBE}\n```"
+                f"**Not measured after training: {listed(missing)}.** `lifroles reproduce tdbn --profile archive` "
+                "trains what is missing and asks it."
             )
         )
     return parts

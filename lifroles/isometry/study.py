@@ -1,4 +1,4 @@
-"""What the page shows of networks before training and of trained runs, as numbers by network, normalisation and seed."""
+"""What the page shows of networks before training and of trained runs, by network, normalisation and seed."""
 
 from __future__ import annotations
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from IPython.display import Markdown
@@ -21,6 +20,10 @@ from lifroles.tables import Table
 from lifroles.variant import TABLE6_VARIANTS
 
 Record = Mapping[str, Any]
+
+LIBRARY = "SpikingJelly"
+TIMED = ("steps", "inference", "narrow")
+"""The groups that are times, in the order of the table."""
 
 COMMAND = "python -m benchmarks.resnet"
 """Makes the record again; ``--only`` makes a part of it."""
@@ -40,29 +43,34 @@ def read() -> dict[str, Any]:
     return records.read(path(), COMMAND)
 
 
+def medians(record: Record, key: str) -> dict[str, float]:
+    """Return the median time of every candidate in one of the timed groups."""
+    found = record["groups"][key]["found"]
+    return {name: one["median"] for name, one in found.get("candidates", found).items()}
+
+
 def step_table(record: Record) -> Table:
     """Return time and memory of every candidate, with its ratio to ours."""
     groups = record["groups"]
-    timed = [key for key in ("steps", "inference") if key in groups]
-    found = {key: groups[key]["found"]["candidates"] if key == "steps" else groups[key]["found"] for key in timed}
-    peaks = groups["memory"]["found"] if "memory" in groups else {}
-
-    def cell(values: Mapping[str, float], name: str, text: str) -> str:
-        return text if name == OURS else f"{text} ({times(values[name] / values[OURS])})"
-
-    rows = []
-    for name in found["steps"]:
-        medians = [{n: one["median"] for n, one in found[key].items()} for key in timed]
-        cells = [cell(values, name, milliseconds(values[name])) for values in medians]
-        cells += [cell(peaks, name, f"{peaks[name] / 1e6:,.0f}{NBSP}MB")] if peaks else []
-        rows.append((name, *cells))
-    size, n = groups["steps"]["size"], found["steps"][OURS]["n"]
-    columns = ("", *(groups[key]["what"] for key in timed), *([groups["memory"]["what"]] if peaks else []))
+    columns = [(groups[key]["what"], medians(record, key), milliseconds) for key in TIMED if key in groups]
+    if "memory" in groups:
+        columns.append((groups["memory"]["what"], groups["memory"]["found"], _megabytes))
+    rows = [
+        (name, *(say(found[name]) + (f" ({times(found[name] / found[OURS])})" * (name != OURS))
+                 for _, found, say in columns))
+        for name in medians(record, "steps")
+    ]  # fmt: skip
+    size = groups["steps"]["size"]
     caption = (
-        f"ResNet-18 with tdBN at the published width, {size['batch']} images, {size['T']} time steps; medians of {n}. "
-        "In brackets: how many times ours"
+        f"ResNet-18 with tdBN, {size['T']} time steps, {size['batch']} images at the published width"
+        + (f", {groups['narrow']['size']['batch']} in the narrow network" if "narrow" in groups else "")
+        + f"; medians of {groups['steps']['provenance']['rounds']}. In brackets: how many times ours"
     )
-    return Table(caption, columns, rows)
+    return Table(caption, ("", *(what for what, _, _ in columns)), rows)
+
+
+def _megabytes(value: float) -> str:
+    return f"{value / 1e6:,.0f}{NBSP}MB"
 
 
 def epoch_table(record: Record) -> Table:
@@ -78,49 +86,54 @@ def epoch_table(record: Record) -> Table:
     ]
     train, test = found["samples"]
     caption = (
-        f"One epoch of {train:,} images (source {found['source']}) at {found['channels']:g} times the channels, batches "
-        f"of {found['batch']}, and accuracy on {test:,}; one number a seed, the same weights and images for both"
+        f"One epoch of {train:,} images (source {found['source']}) at {found['channels']:g} times the channels, "
+        f"batches of {found['batch']}, and accuracy on {test:,}; one number a seed, from the same weights"
     )
     return Table(caption, ("", "Test accuracy", "Time of the epoch"), rows)
 
 
-def ratio(record: Record, key: str, library: str) -> float:
-    """Return how many times ours a candidate takes, in the group ``steps`` or ``inference``."""
-    found = record["groups"][key]["found"]
-    found = found["candidates"] if key == "steps" else found
-    return found[library]["median"] / found[OURS]["median"]
+def ratio(record: Record, key: str) -> float:
+    """Return how many times ours SpikingJelly's network takes, in one of the timed groups."""
+    found = medians(record, key)
+    return found[LIBRARY] / found[OURS]
 
 
 def verdict(record: Record) -> Markdown:
     """Return whether the goal is met, and what stands in its way."""
     groups = record["groups"]
-    inside, library = groups["inside"]["found"], "SpikingJelly"
-    parts, step = inside["seconds"], ratio(record, "steps", library)
+    inside = groups["inside"]["found"]
+    parts, step, taken = inside["seconds"], ratio(record, "steps"), medians(record, "steps")
     rate = inside["operations"] / parts["convolution"]
-    steps = groups["steps"]["found"]["candidates"]
     share, ideal = parts["convolution"] / parts["step"], inside["operations"] / inside["product rate"]
-    epoch = groups["epoch"]["found"]["candidates"]
-    faster = median(theirs / own for own, theirs in zip(epoch[OURS]["seconds"], epoch[library]["seconds"], strict=True))
-    apart = median(
-        abs(own - theirs) for own, theirs in zip(epoch[OURS]["accuracy"], epoch[library]["accuracy"], strict=True)
-    )
     lines = [
         f"- **A training step** of SpikingJelly's network takes {times(step)} as long as ours, a forward pass in "
-        f"evaluation {times(ratio(record, 'inference', library))}. The goal was three times: "
+        f"evaluation {times(ratio(record, 'inference'))}. The goal was three times: "
         f"{'it is met' if step >= 3 else '**it is not met**'}.",
-        f"- **What stands in its way is convolution**, which both leave to the same library: {percent(share, 0)} of our "
-        f"step. It runs at {rate / 1e9:.0f} GFLOP/s, {percent(rate / inside['product rate'], 0)} of a large matrix "
+        f"- **What stands in its way is convolution**, which both leave to the same library: {percent(share, 0)} of "
+        f"our step. It runs at {rate / 1e9:.0f} GFLOP/s, {percent(rate / inside['product rate'], 0)} of a large matrix "
         f"product's {inside['product rate'] / 1e9:.0f}. Were all the rest free, SpikingJelly's step would take "
-        f"{times(steps[library]['median'] / (share * steps[OURS]['median']))} as long as ours; were convolution as fast "
-        f"as that product as well, {times(steps[library]['median'] / ideal)}.",
-        f"- **In the narrow networks of the archived runs** the neurons weigh more: there an epoch of SpikingJelly's "
-        f"takes {times(faster)} as long as ours, and the accuracies after it differ by "
-        f"{points(apart)} in the median. Both compute one function; sums are rounded otherwise, and a spike that comes "
-        "of it is another network after a few steps.",
+        f"{times(taken[LIBRARY] / (share * taken[OURS]))} as long as ours; were convolution as "
+        f"fast as that product as well, {times(taken[LIBRARY] / ideal)}.",
     ]
+    if "narrow" in groups:
+        lines.append(
+            "- **In the narrow networks of the archived runs** the neurons weigh more: there SpikingJelly's step takes "
+            f"{times(ratio(record, 'narrow'))} as long as ours."
+        )
+    if "epoch" in groups:
+        lines.append(_equal(groups["epoch"]["found"]["candidates"]))
     if "precision" in groups:
         lines.append(_precision(groups["precision"]["found"]))
     return Markdown("\n".join(lines))
+
+
+def _equal(found: Record) -> str:
+    apart = [abs(a - b) for a, b in zip(found[OURS]["accuracy"], found[LIBRARY]["accuracy"], strict=True)]
+    return (
+        f"- **Accuracy after one epoch** differs by {listed([points(one) for one in apart])}, one number a seed. Both "
+        "compute one function and begin with the same weights; sums are rounded otherwise, and a spike that comes of "
+        "it makes another network after some steps."
+    )
 
 
 def _precision(found: Record) -> str:
@@ -138,8 +151,7 @@ def full(record: Record) -> Markdown:
     protocol, facts = Cifar10Protocol(), Cifar10.facts.samples
     groups = record["groups"]
     size = groups["steps"]["size"]
-    step = groups["steps"]["found"]["candidates"][OURS]["median"] / size["batch"]
-    forward = groups["inference"]["found"][OURS]["median"] / size["batch"]
+    step, forward = (medians(record, key)[OURS] / size["batch"] for key in ("steps", "inference"))
     hours = protocol.epochs * (facts["train"] * step + facts["test"] * forward) / 3600
     variants = [v for v in TABLE6_VARIANTS if TABLE6[v]["cifar10"] is not None]
     seeds = SCALES["paper"]["cifar10"].seeds
@@ -150,9 +162,9 @@ def full(record: Record) -> Markdown:
         f"measured {1e3 * step:.0f}{NBSP}ms an image, one run takes {hours / 24:.0f} days on this machine's "
         f"{counted(groups['steps']['provenance']['threads'], 'thread')}; Table 6's column of {len(variants)} variants "
         f"with {seeds} seeds each takes {hours * len(variants) * seeds / 24:.0f} days. It is computed from a step with "
-        f"{size['batch']} images, where the protocol has {protocol.batch_size}. For those with a GPU, where none of this "
-        f"was timed, it is one command:\n\n```bash\nlifroles train cifar10 {given} --seeds {numbers} --source official "
-        f"--device cuda\n```"
+        f"{size['batch']} images, where the protocol has {protocol.batch_size}. For those with a GPU, where none of "
+        f"this was timed, it is one command:\n\n```bash\nlifroles train cifar10 {given} --seeds {numbers} "
+        f"--source official --device cuda\n```"
     )
 
 

@@ -1,0 +1,201 @@
+"""Isometry against dense Jacobians, and what the page says against its records."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from fake_runs import fake_record
+
+from lifroles.figures import isometry as draw
+from lifroles.isometry import initial, page, study
+from lifroles.isometry.study import Case, Trained
+from lifroles.parameters import TdbnParameters
+from lifroles.probes import isometry
+from lifroles.probes.isometry import IsometryParameters, traces
+from lifroles.probes.record import ProbeRecord, ProbeSpec
+from lifroles.resnet import SpikingResNet
+from lifroles.spec import RunSpec
+from lifroles.speed import resnet
+from lifroles.study import SCALES
+from lifroles.variant import Variant
+
+P = TdbnParameters()
+
+
+def spec(**changes: Any) -> RunSpec:
+    return RunSpec.of("cifar10", "baseline", channels=0.125, T=2, train_samples=10, test_samples=4, **changes)
+
+
+def network(one: RunSpec) -> Any:
+    torch.manual_seed(one.seed)
+    return one.network("reference")
+
+
+def test_traces_of_a_matrix_whose_singular_values_are_known():
+    # three rows of singular values 3, 1 and 0
+    before = torch.ones(40_000, 3, requires_grad=True)
+    after = before * torch.tensor([3.0, 1.0, 0.0])
+    first, second = traces(after, before, 4, torch.Generator().manual_seed(0))
+    assert first == pytest.approx((9 + 1) / 3, rel=0.02)
+    assert second == pytest.approx((81 + 1) / 3, rel=0.02)
+
+
+def test_traces_of_a_block_are_those_of_its_whole_jacobian():
+    torch.manual_seed(0)
+    made: Any = SpikingResNet(Variant(leak=0.3), u_th=0.3, width=0.25, scale=0.125, backend="reference").double()
+    block = made.blocks[2]  # a convolution in the shortcut, half the edge
+    x = torch.rand(2, 8, 4, 4, dtype=torch.float64).round().requires_grad_()
+
+    def run(spikes):
+        for node in block.nodes:
+            node.node.reset()
+        return block(spikes, 2)[-1]
+
+    whole = torch.autograd.functional.jacobian(run, x).reshape(2 * 16 * 4, -1)
+    product = whole @ whole.T
+    found = traces(run(x), x, 300, torch.Generator().manual_seed(0))
+    assert found[0] == pytest.approx(float(product.trace()) / len(whole), rel=0.1)
+    assert found[1] == pytest.approx(float((product @ product).trace()) / len(whole), rel=0.15)
+
+
+def test_gradients_are_those_of_the_loss_and_explode_with_ordinary_normalisation():
+    growth = {}
+    for norm in ("tdbn", "bn"):
+        one = spec(norm=norm)
+        batch = isometry.first(one, 4)
+        made = network(one)
+        twin = copy.deepcopy(made)
+        found = isometry.isometry(one, made, batch, IsometryParameters(vectors=1))
+        case = Case(0, {"gradient": {k: v for (m, k), v in found.items() if m == "gradient"}})
+        assert list(case.metrics["gradient"]) == [*(f"block{i}" for i in range(1, 9)), "head"]
+        growth[norm] = case.whole
+        # the gradient at what leaves the last block, from the rest of the network alone
+        activity = twin.train()(batch.inputs)
+        last = activity.spikes["block8.2"].detach().requires_grad_()
+        steps, size = last.shape[:2]
+        rates = twin.nodes[0](twin.linears[0](last.view(steps, size, -1, 4, 4).mean((3, 4))))
+        twin.nodes[0].reset()
+        rates = twin.nodes[0](twin.linears[0](last.view(steps, size, -1, 4, 4).mean((3, 4)))).mean(0)
+        loss = one.task.loss(one.protocol, rates, batch.labels)
+        (gradient,) = torch.autograd.grad(loss, last)
+        assert found["gradient", "head"] == pytest.approx(float(gradient.norm()), rel=1e-4)
+    assert growth["bn"] > 100 * growth["tdbn"]
+
+
+def test_the_probe_leaves_the_network_as_it_was_and_covers_what_has_blocks():
+    one = spec()
+    made = network(one)
+    before = copy.deepcopy(made.state_dict())
+    found = isometry.measure(one, made, IsometryParameters(samples=2, vectors=1)).numbers
+    assert {metric for metric, _ in found} == {"gradient", "isometry", "spread", "rate"}
+    assert found["rate", "stem"] > 0 and found["isometry", "block8"] > 0
+    assert all(torch.equal(value, before[key]) for key, value in made.state_dict().items())
+    assert isometry.covers(one)
+    assert not isometry.covers(spec(network="mlp")) and not isometry.covers(RunSpec.of("mnist", "baseline"))
+
+
+def test_a_case_grows_by_the_geometric_mean_of_its_blocks():
+    rate = {"stem": 0.9, "block1.1": 0.1, "block1.2": 0.2, "block1.3": 0.5, "block2.1": 0.3, "block2.2": 0.4}
+    case = Case(0, {"gradient": {"block1": 18.0, "block2": 6.0, "head": 2.0}, "rate": rate})
+    assert (case.growth, case.whole) == pytest.approx((3.0, 9.0))
+    ends, inside = case.rates()
+    assert ends == [0.5, 0.4] and inside == pytest.approx([0.15, 0.3])
+
+
+@pytest.mark.parametrize(("value", "text"), [(1.444, "1.4"), (234.0, "230"), (3.43e11, "3·10¹¹")])
+def test_powers(value, text):
+    assert page.power(value) == text
+
+
+def test_the_committed_record_is_what_the_code_asks_for_and_is_shown_whole():
+    record = initial.read()
+    asked = {(s.variant_name, s.protocol.network, s.protocol.norm, s.seed) for s in initial.specs(record["source"])}  # pyright: ignore[reportAttributeAccessIssue]
+    found = {(c["variant"], f"resnet{c['depth']}", c["norm"], c["seed"]) for c in record["cases"]}
+    assert asked == found
+    cases = study.initial(record)
+    assert len(draw.by_block(study.rows(cases, "gradient"), "", "").axes) == 3
+    assert all(rows[0][-1] == 1 for panel in study.rows(cases, "gradient").values() for rows in panel.values())
+    for figure in (page.gradients, page.isometry, page.firing):
+        shown = figure(record, P)
+        assert "n = 3 seeds each" in shown.caption and "results/isometry/initial.json" in shown.html
+    assert len(page.conditions(record).rows) == 12
+    # the sentences that are not computed hold for the record
+    tdbn, bn = (
+        [page.mean(cases["baseline", depth, norm], lambda c: c.growth) for depth in initial.DEPTHS]
+        for norm in ("tdbn", "bn")
+    )
+    assert max(tdbn) < 1.5 < 3 < min(bn)
+    for case in cases["baseline", 18, "tdbn"]:
+        own, convolved = case.row("isometry")[:2] + case.row("isometry")[3::2], case.row("isometry")[2::2]
+        assert min(own) > 1 > max(convolved)
+    assert "The second condition does not hold" in page.verdict(record).data
+    assert "1.2 with tdBN" in page.by_hand(record).data
+
+
+def trained(norm: str, *, asked: bool) -> Trained:
+    run = fake_record("cifar10", "baseline", 0, "jpeg", **SCALES["archive"]["cifar10"].changes, norm=norm, last=0.4)
+    numbers = {("gradient", "block1"): 2.0, ("gradient", "head"): 1.0, ("isometry", "block1"): 1.25}
+    numbers |= {("spread", "block1"): 3.0, ("rate", "block1.1"): 0.1, ("rate", "block1.2"): 0.2}
+    found = ProbeRecord(ProbeSpec.of(isometry.PROBE, run.spec), numbers, {}, run.path or initial.path())
+    return Trained(run, norm, found if asked else None)
+
+
+def test_trained_networks_are_shown_and_what_is_missing_is_said():
+    (missing,) = page.after([trained("tdbn", asked=False)], P)
+    assert "Not measured after training: tdBN, ordinary batch normalisation and no norm" in missing.data  # pyright: ignore[reportAttributeAccessIssue]
+    shown, table, missing = page.after([trained("tdbn", asked=True)], P)
+    assert "1.25 with tdBN (n = 1)" in shown.caption  # pyright: ignore[reportAttributeAccessIssue]
+    assert table.rows[0][0] == "tdBN, seed 0" and table.rows[0][-1].startswith("40.0")  # pyright: ignore[reportAttributeAccessIssue]
+    assert "tdBN," not in missing.data  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_only_runs_at_the_archives_scale_are_shown(tmp_path):
+    from fake_runs import Store
+
+    store = Store(tmp_path)
+    changes = dict(SCALES["archive"]["cifar10"].changes)
+    for norm in ("tdbn", "none"):
+        store.write(fake_record("cifar10", "baseline", 0, "jpeg", **changes, norm=norm, last=0.4))
+    store.write(fake_record("cifar10", "baseline", 0, "jpeg", **{**changes, "epochs": 3}, last=0.4))
+    store.write(fake_record("cifar10", "no_reset", 0, "jpeg", **changes, last=0.4))
+    assert [(one.norm, one.probe) for one in study.trained(store)] == [("tdbn", None), ("none", None)]
+
+
+def speed_record(ours: float, theirs: float) -> dict[str, Any]:
+    times = {"lifroles": {"median": ours}, "SpikingJelly": {"median": theirs}}
+    size = {"batch": 10, "T": 4, "channels": 1.0}
+    origin = {"threads": 2, "rounds": 5}
+    inside = {"seconds": {"step": ours, "convolution": ours / 2}, "operations": 1e9, "product rate": 4e9 / ours}
+    return {
+        "groups": {
+            "steps": {"what": "a step", "size": size, "found": {"candidates": times}, "provenance": origin},
+            "inference": {"what": "forward", "size": size, "found": times},
+            "inside": {"found": inside},
+            "memory": {"what": "memory", "found": {"lifroles": 1e9, "SpikingJelly": 2e9}},
+        }
+    }
+
+
+@pytest.mark.parametrize(("theirs", "said"), [(6.0, "it is met"), (5.0, "**it is not met**")])
+def test_whether_the_goal_is_met_is_computed(theirs, said):
+    text = resnet.verdict(speed_record(2.0, theirs)).data
+    assert said in text
+    # half of a step of two seconds is convolution: were all else free, a step would take one second
+    assert f"would take {theirs:.1f}× as long" in text and "50\N{NO-BREAK SPACE}% of our step" in text
+
+
+def test_the_speed_table_and_the_full_protocols_time():
+    record = speed_record(2.0, 5.0)
+    rows = resnet.step_table(record).rows
+    assert rows[1][0] == "SpikingJelly" and rows[1][1].endswith("(2.5×)") and rows[1][3].endswith("(2.0×)")
+    # 100 epochs of 50,000 training and 10,000 test images at 0.2 s each
+    assert f"one run takes {100 * 60_000 * 0.2 / 86_400:.0f} days" in resnet.full(record).data
+
+
+def test_spikingjellys_network_computes_the_same():
+    from benchmarks.resnet import run
+    from benchmarks.resnet.candidates import Size
+
+    found = run.check(Size(2, 0.125))["SpikingJelly"]
+    assert found["rates that differ"] == 0 and found["gradient"] < 1e-3
