@@ -257,7 +257,7 @@ def test_bfloat16_is_for_the_products_of_convolutions_alone():
 
 
 def test_a_residual_network_learns_the_same_on_the_cuda_backend(require, monkeypatch):
-    shim = cuda_shim.backend(require)
+    shim: Any = cuda_shim.backend(require)
     results = []
     for kernels in (reference, shim):
         monkeypatch.setattr(backends, "select", lambda name, kernels=kernels: (name, kernels))

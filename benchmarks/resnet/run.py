@@ -66,7 +66,7 @@ def inference(size: Size, rounds: int) -> dict[str, Any]:
     x, _ = images(size)
     built = {name: make(name, size).evaluator() for name in CANDIDATES}
     calls = {name: lambda one=one: one(x) for name, one in built.items()}
-    seconds = measure.rounds(calls, rounds)  # pyright: ignore[reportArgumentType]
+    seconds = measure.rounds(calls, rounds)
     return {name: measure.summary(values) for name, values in seconds.items()}
 
 

@@ -46,8 +46,9 @@ def by_block(panels: Mapping[str, Seeds], axis: str, description: str, *, ideal:
                 starts[norm] = float(mean[0])
             if ideal is not None:
                 ax.axhline(ideal, **CHANCE)
-            ax.set_xlim(left=1 - 0.16 * (max(len(rows[0]) for rows in found.values()) - 1))
-            ax.xaxis.set_major_locator(MaxNLocator(8, integer=True, prune="lower"))
+            last = max(len(rows[0]) for rows in found.values())
+            ax.set_xlim(left=1 - 0.24 * (last - 1))
+            ax.set_xticks(range(1, last + 1, 1 if last < 10 else 3))
             ax.yaxis.set_major_locator(LogLocator(10, numticks=7))
             ax.yaxis.set_minor_formatter(NullFormatter())
             ax.set_title(title)

@@ -68,7 +68,7 @@ def gradients(record: Record, parameters: NotebookParameters) -> Display:
     return show(
         draw.by_block(
             rows(cases, "gradient"),
-            "gradient",
+            "gradient, relative",
             "Norm of the loss's gradient at the beginning of every block, relative to the end of the last one, by "
             "depth and normalisation.",
         ),
@@ -164,9 +164,9 @@ def verdict(record: Record) -> Markdown:
         f"{first['tdbn']:.2f}, without normalisation {first['none']:.1f}, with ordinary batch normalisation "
         f"{first['bn']:.0f}. A block lets the gradient grow {growth('tdbn')}-fold, {growth('none')}-fold and "
         f"{growth('bn')}-fold.\n"
-        "- **Nearly is not quite.** With tdBN a block whose shortcut is the spikes themselves has more than 1, and one "
-        "with a convolution in its shortcut less. Most blocks are of the first kind, so that the gradient still grows "
-        "with depth, slowly.\n"
+        "- **Nearly is not quite.** With tdBN a block whose shortcut is the spikes themselves has more than 1. A "
+        "convolution in the shortcut brings it down, below 1 where a later stage begins. Most blocks are of the first "
+        "kind, so that the gradient still grows with depth, slowly.\n"
         f"- **The second condition does not hold.** The surrogate is a rectangle: a potential outside its window lets "
         f"nothing through, one inside it multiplies. The squared singular values of a block are spread by "
         f"{power(float(spread))} times the square of their mean ({title(DEPTHS[0])}).\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,16 @@ from lifroles.tables import Table
 from lifroles.variant import TABLE6_VARIANTS
 
 Record = Mapping[str, Any]
+Column = tuple[str, Mapping[str, float], Callable[[float], str]]
+"""A heading, a number a candidate, and how it is written."""
 
 LIBRARY = "SpikingJelly"
-TIMED = ("steps", "inference", "narrow")
-"""The groups that are times, in the order of the table."""
+TIMED = {
+    "steps": "Training step",
+    "inference": "Forward pass in evaluation",
+    "narrow": "Training step, an eighth of the channels",
+}
+"""The groups that are times, and their columns' headings."""
 
 COMMAND = "python -m benchmarks.resnet"
 """Makes the record again; ``--only`` makes a part of it."""
@@ -52,9 +58,11 @@ def medians(record: Record, key: str) -> dict[str, float]:
 def step_table(record: Record) -> Table:
     """Return time and memory of every candidate, with its ratio to ours."""
     groups = record["groups"]
-    columns = [(groups[key]["what"], medians(record, key), milliseconds) for key in TIMED if key in groups]
+    columns: list[Column] = [
+        (heading, medians(record, key), milliseconds) for key, heading in TIMED.items() if key in groups
+    ]
     if "memory" in groups:
-        columns.append((groups["memory"]["what"], groups["memory"]["found"], _megabytes))
+        columns.append(("Peak memory of a training step", groups["memory"]["found"], _megabytes))
     rows = [
         (name, *(say(found[name]) + (f" ({times(found[name] / found[OURS])})" * (name != OURS))
                  for _, found, say in columns))
@@ -73,8 +81,10 @@ def _megabytes(value: float) -> str:
     return f"{value / 1e6:,.0f}{NBSP}MB"
 
 
-def epoch_table(record: Record) -> Table:
-    """Return accuracy and time of one epoch of every candidate, by seed."""
+def epoch_table(record: Record) -> Table | Markdown:
+    """Return accuracy and time of one epoch of every candidate, by seed, or that they were not measured."""
+    if "epoch" not in record["groups"]:
+        return Markdown(f"Accuracy after one epoch was not measured: `{COMMAND} --only epoch` does it.")
     found = record["groups"]["epoch"]["found"]
     rows = [
         (
