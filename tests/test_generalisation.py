@@ -4,17 +4,22 @@
 # pyright: reportAttributeAccessIssue=false, reportOptionalMemberAccess=false, reportOperatorIssue=false
 # pyright: reportOptionalOperand=false, reportPossiblyUnboundVariable=false
 
+import base64
+import json
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles import paper
 from lifroles.generalisation import collect, page, verdicts, words
+from lifroles.generalisation.explorer import explorer
 from lifroles.generalisation.study import TRAINED
 from lifroles.parameters import GeneralisationParameters
-from lifroles.probes import record
+from lifroles.probes import features, record
 from lifroles.probes.resolution import PROBE, key
 from lifroles.prose import NBSP
 from lifroles.store import Store, read
@@ -62,6 +67,31 @@ def test_an_empty_archive_is_said_plainly_and_the_papers_numbers_stay(tmp_path):
     for part in (*page.propagation(study), *page.landscapes(study), *page.features(study)):
         assert isinstance(part, Markdown)
         assert "not measured" in str(part.data)
+
+
+def test_fig_7_moves_in_the_frame_of_one_map(study):
+    run = study.records[0]
+    x = np.arange(20.0).reshape(10, 2)
+    arrays = {"tsne": x, "umap": x, "umap_10": 2 * x}
+    arrays |= {"labels": np.arange(10), "predictions": np.zeros(10), "samples": np.arange(10)}
+    numbers = {("knn", "dt=10"): 0.5}
+    spec = record.ProbeSpec.of(features.PROBE, run.spec, moved=[10.0])
+    record.write(run.path, spec, record.Findings(numbers, arrays), {})
+    shown = explorer(collect(study.parameters, store=Store(run.path.parents[2])))
+    found = re.search(r'<script type="application/json">(.*)</script>', str(shown.data))
+    assert found
+    layouts = json.loads(found[1])["models"]["Baseline"]["layouts"]
+    assert set(layouts) == {"tsne", "umap", "umap_10"}
+    tsne, umap, moved = (
+        np.frombuffer(base64.b64decode(layouts[name]), "<u2").reshape(10, 2).astype(int) for name in layouts
+    )
+    # x from left to right, y from the bottom up, and one unit for both
+    assert (tsne[0] == [0, 4095]).all()
+    assert (tsne[-1] == [4095, 0]).all()
+    # the map at 3 ms and that at 10 ms span the frame together, y from 1 to 38
+    assert umap[0, 1] == 4095
+    assert moved[-1, 1] == 0
+    assert abs(umap[0, 1] - umap[-1, 1] - 4095 * 18 / 37) <= 1
 
 
 def test_each_cell_has_our_mean_and_the_papers_number(study):

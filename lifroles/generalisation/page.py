@@ -9,6 +9,7 @@ from lifroles.benchmarks.nmnist import NmnistProtocol
 from lifroles.figures import Display, command, show
 from lifroles.figures import generalisation as figures
 from lifroles.generalisation import networks, verdicts, words
+from lifroles.generalisation.explorer import explorer
 from lifroles.generalisation.study import Study, frames
 from lifroles.probes.landscape import RADII
 from lifroles.probes.record import find
@@ -103,6 +104,8 @@ def features(study: Study) -> list[object]:
         _shown(study, fig, words.features_caption(study), "features"),
         words.features_table(study),
     ]
+    if (interactive := explorer(study)) is not None:
+        shown.append(interactive)
     moved = figures.moved(study)
     return shown if moved is None else [*shown, _shown(study, moved, words.moved_caption(study), "features")]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -239,6 +240,26 @@ def test_the_advisor_shows_what_a_task_needs(opened: Opened) -> None:
     page.get_by_label("few spikes").uncheck()
     page.get_by_label("noisy input").uncheck()
     assert _shown(page, ".lifroles-advisor") == every
+    assert not faults
+
+
+@pytest.mark.parametrize("opened", [("book/notebooks/4_2_generalisation", "dark")], indirect=True)
+def test_every_point_of_fig_7_names_its_recording(opened: Opened) -> None:
+    page, faults = opened
+    explorer = page.locator(".lifroles-explorer")
+    explorer.scroll_into_view_if_needed()
+    total, wrong = map(int, re.findall(r"[0-9]+", explorer.locator("output").inner_text()))
+    assert total >= 1000 > wrong > 0
+    explorer.get_by_label("only wrong ones").check()
+    assert explorer.locator("output").inner_text().startswith(f"{wrong} recordings, {wrong} of them")
+    explorer.locator("canvas").press("ArrowRight")
+    named = re.fullmatch(
+        r"Test recording [0-9]+: digit ([0-9]), taken for ([0-9])", explorer.locator("output").inner_text()
+    )
+    assert named
+    assert named[1] != named[2]
+    explorer.get_by_label("picture").select_option("UMAP, 3 ms")
+    assert explorer.locator("output").inner_text().startswith(f"{wrong} recordings")
     assert not faults
 
 
