@@ -44,9 +44,9 @@ def by_block(panels: Mapping[str, Seeds], axis: str, description: str, *, ideal:
                 ax.plot(blocks, mean, color=INK, linestyle=line, linewidth=width)
                 ax.plot(blocks, values.T, color=INK, linestyle="none", marker="o", markersize=2.5, alpha=0.45)
                 starts[norm] = float(mean[0])
-            if ideal is not None:
-                ax.axhline(ideal, **CHANCE)
             last = max(len(rows[0]) for rows in found.values())
+            if ideal is not None:
+                ax.plot([1, last], [ideal, ideal], **CHANCE)
             ax.set_xlim(left=1 - 0.24 * (last - 1))
             ax.set_xticks(range(1, last + 1, 1 if last < 10 else 3))
             ax.yaxis.set_major_locator(LogLocator(10, numticks=7))
