@@ -14,7 +14,7 @@ endif
 endif
 
 .NOTPARALLEL:
-.PHONY: help setup book test lint lock citation clean
+.PHONY: help setup book test lint lock neurolibre citation clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -41,6 +41,9 @@ lint: setup ## Check style and types
 
 lock: ## Resolve requirements.lock and environment.yml from pyproject.toml (UPGRADE=1: newest versions)
 	@$(PYTHON) tools/lock.py $(if $(UPGRADE),--upgrade)
+
+neurolibre: setup ## Write content/, the book in NeuroLibre's layout, after a change to _config.yml or _toc.yml
+	@$(BIN)/python tools/neurolibre.py
 
 citation: ## Check CITATION.cff with cffconvert
 	@sh tools/check-citation.sh

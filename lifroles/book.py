@@ -163,6 +163,8 @@ def _check_built(layout: Layout, notebooks: list[str]) -> list[Problem]:
 def book_inputs(layout: Layout, profile: str) -> str:
     """Return one hash of everything that the pages are built from."""
     files = [layout.config, layout.toc, *(layout.root / "book").rglob("*")]
+    # the runs' pages, which no notebook stands for
+    files += [*(layout.root / "results").rglob("*"), *(layout.root / "lifroles" / "pages").rglob("*.py")]
     parts = {layout.page(path): path.read_bytes() for path in files if path.is_file()}
     parts |= {name: version(name).encode() for name in _BUILDERS}
     return digest({**parts, "profile": profile.encode()})

@@ -310,6 +310,10 @@ class ReproducibilityParameters(NotebookParameters):
     """Appendix 3: what interruptions do to a run, and how well machines are used."""
 
 
+class RunsParameters(NotebookParameters):
+    """Every archived run."""
+
+
 class GuideParameters(NotebookParameters):
     """Every notebook's parameters, with examples."""
 
@@ -332,6 +336,7 @@ SCHEMAS: Schemas = MappingProxyType(
         "A_2_speed": SpeedParameters,
         "A_3_reproducibility": ReproducibilityParameters,
         "A_4_errata": ErrataParameters,
+        "runs": RunsParameters,
         "run_it_yourself": GuideParameters,
     }
 )
