@@ -310,6 +310,10 @@ class ReproducibilityParameters(NotebookParameters):
     """Appendix 3: what interruptions do to a run, and how well machines are used."""
 
 
+class OwnParameters(NotebookParameters):
+    """A neuron, a data set and a probe of your own."""
+
+
 class RunsParameters(NotebookParameters):
     """Every archived run."""
 
@@ -336,6 +340,7 @@ SCHEMAS: Schemas = MappingProxyType(
         "A_2_speed": SpeedParameters,
         "A_3_reproducibility": ReproducibilityParameters,
         "A_4_errata": ErrataParameters,
+        "bring_your_own": OwnParameters,
         "runs": RunsParameters,
         "run_it_yourself": GuideParameters,
     }

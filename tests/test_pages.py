@@ -105,11 +105,12 @@ def test_the_curves_are_a_file_with_one_line_an_epoch(archived: list[Record]) ->
 
 def test_a_curve_stays_inside_its_drawing_and_its_labels_apart() -> None:
     drawn = soup(curve.learning([0.5, 0.71, 0.9], [0.5, 0.7, 0.9], 0.5, "What <it> shows"))
-    points = [point for line in drawn.select("polyline") for point in str(line["points"]).split()]
-    numbers = [tuple(map(float, point.split(","))) for point in points]
-    assert all(0 <= x <= curve.WIDTH and 0 <= y <= curve.HEIGHT for x, y in numbers)
+    points = [point.split(",") for line in drawn.select("polyline") for point in str(line["points"]).split()]
+    assert all(0 <= float(x) <= curve.WIDTH and 0 <= float(y) <= curve.HEIGHT for x, y in points)
     assert drawn.svg is not None and drawn.svg["aria-label"] == "What <it> shows"
-    ends = {text.get_text(): float(text["y"]) for text in drawn.select("text") if text.get_text() in ("train", "test")}
+    ends = {
+        text.get_text(): float(str(text["y"])) for text in drawn.select("text") if text.get_text() in ("train", "test")
+    }
     assert abs(ends["train"] - ends["test"]) >= 14
     assert soup(curve.learning([0.5], [0.4], 0.1, "one epoch")).select("circle")
 
@@ -125,8 +126,8 @@ def test_the_index_leads_to_every_run_and_says_how_many(archived: list[Record]) 
     page = soup(found._repr_html_())
     assert [a["href"] for a in page.select("tbody a")] == [f"../runs/{r.spec.digest}.html" for r in archived]
     rows = page.select("tr.lifroles-item")
-    offered = {option["value"] for option in page.select("select[name=variant] option")} - {""}
-    assert {row["data-variant"] for row in rows} == offered
+    offered = {str(option["value"]) for option in page.select("select[name=variant] option")} - {""}
+    assert {str(row["data-variant"]) for row in rows} == offered
     assert index.counts(found).startswith(f"{len(archived)} runs: ")
     assert len(repr(found).splitlines()) == len(archived)
     assert not soup(index.Index(archived, pages=None)._repr_html_()).select("tbody a")

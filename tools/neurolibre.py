@@ -44,11 +44,10 @@ def links(toc: str, root: Path = ROOT) -> dict[str, str]:
     pages.append(next(line.split("root:")[1].strip() for line in toc.splitlines() if line.startswith("root:")))
     written = [f"{page}.md" for page in pages if not page.startswith(EXECUTED)]
     wanted = {EXECUTED: "notebooks"}
-    for place in sorted([*written, "book/_static", "book/references.bib"]):
+    for place in sorted([*written, "book/_static", "book/references.bib", "CHANGELOG.md"]):
         if not (root / place).exists():
             raise FileNotFoundError(f"{place} is not there: mend _toc.yml or restore it.")
         wanted[place] = place
-    # a page of the book may include what lies at the root, by a path from its own place
     return {place: os.path.relpath(target, Path("content", place).parent) for place, target in wanted.items()}
 
 
