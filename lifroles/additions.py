@@ -46,8 +46,8 @@ class Named(Mapping[str, T], Generic[T]):
             raise SpecError(f"{self._kind} is {name!r}: give one of {', '.join(self._all)}.")
         return self._all[name]
 
-    def add(self, name: str, thing: T) -> T:
-        """Add a thing, or replace one that was added before, and return it.
+    def add(self, name: str, thing: T) -> None:
+        """Add a thing, or replace one that was added before.
 
         Raises:
             SpecError: the name is one of the package's, or no name for a folder.
@@ -57,7 +57,6 @@ class Named(Mapping[str, T], Generic[T]):
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise SpecError(f"{self._kind} is {name!r}: name it by small letters, digits and underscores.")
         self._all[name] = thing
-        return thing
 
     def forget(self, name: str) -> None:
         """Take away what was added under this name; the package's own stay.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -60,7 +61,7 @@ def test_the_papers_benchmarks_probes_and_resets_are_safe() -> None:
 
 
 def test_a_variant_with_an_added_reset_is_trained_and_found_again(half: str, tmp_path: Path) -> None:
-    small = {"epochs": 1, "iterations": 2, "batch_size": 4, "test_samples": 8}
+    small: dict[str, Any] = {"epochs": 1, "iterations": 2, "batch_size": 4, "test_samples": 8}
     spec = RunSpec.of("xor", Variant(reset=half, recurrent=True), **small)
     record = run(spec, Store(tmp_path))
     assert record.status == "completed" and record.variant_name == "leak-0.3_half_recurrent"

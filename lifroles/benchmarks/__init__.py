@@ -41,13 +41,13 @@ def get(name: str) -> Benchmark:
     return BENCHMARKS.find(name)
 
 
-def register(benchmark: Benchmark) -> Benchmark:
+def register(benchmark: Benchmark) -> None:
     """Let runs be trained on a benchmark of your own, by its name.
 
     Raises:
         SpecError: the name is taken by one of the package's, or is no name for a folder.
     """
-    return BENCHMARKS.add(benchmark.name, benchmark)
+    BENCHMARKS.add(benchmark.name, benchmark)
 
 
 __all__ = [

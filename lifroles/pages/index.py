@@ -12,7 +12,7 @@ from lifroles.paths import results_dir
 from lifroles.prose import counted, listed, percent
 from lifroles.store import Record, Store
 
-COLUMNS = ("Run", "Benchmark", "Variant", "Seed", "Data", "Differs from the full protocol", "Test accuracy, last epoch")
+COLUMNS = ("Run", "Benchmark", "Variant", "Seed", "Accuracy", "Data, and what differs from the full protocol")
 
 
 def archived() -> Index:
@@ -35,10 +35,12 @@ class Index:
     Arguments:
         records: the runs, in the order of the rows.
         pages: the folder of the runs' pages, from the page that shows this; ``None`` where they have none.
+        caption: what the runs are.
     """
 
     records: Sequence[Record]
     pages: str | None = "../runs"
+    caption: str = "Archived runs"
 
     def _repr_html_(self) -> str:
         head = "".join(f'<th scope="col">{escape(column)}</th>' for column in COLUMNS)
@@ -48,8 +50,9 @@ class Index:
             f'<div class="lifroles lifroles-runs"><form class="lifroles-filter" hidden>{form}'
             '<label>Search <input type="search" name="words"></label>'
             f'<output aria-live="polite">{counted(len(self.records), "run")}</output></form>'
-            '<div class="lifroles-table" role="region" tabindex="0" aria-label="Archived runs">'
-            '<table class="lifroles"><caption><span>Archived runs</span></caption>'
+            f'<div class="lifroles-table" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
+            f'<table class="lifroles"><caption><span>{escape(self.caption)}; test accuracy after the last epoch'
+            "</span></caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(map(self._row, self.records))}</tbody></table></div></div>"
         )
 
@@ -77,5 +80,11 @@ def _cells(record: Record) -> tuple[str, ...]:
     """Return what stands in a run's row, without its digest."""
     spec = record.spec
     accuracy = percent(record.final["last_accuracy"]) if record.status == "completed" else f"failed: {record.reason}"
-    changes = changes_in_words(spec.benchmark, spec.changes()) or "no"
-    return (spec.task.title, label(record), str(record.seed), spec.source, changes, accuracy)
+    changes = changes_in_words(spec.benchmark, spec.changes())
+    return (
+        spec.task.title,
+        label(record),
+        str(record.seed),
+        accuracy,
+        "; ".join(filter(None, (spec.source, changes))),
+    )

@@ -51,7 +51,7 @@ def collect(app: Sphinx) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def label(record: Record) -> str:
-    """Return the variant's name as the paper's tables have it, or its parts in words."""
+    """Return the variant's name as the paper's tables have it, or its parts in words where they have none."""
     known = {**VARIANT_LABELS, **BASELINE_LABELS}
     return known.get(record.variant_name) or record.spec.variant.describe()
 
@@ -72,7 +72,8 @@ def body(record: Record, tree: str) -> str:
     files = f"{tree}/{spec.path}"
     parts = [
         f"<h1>{escape(title(record))}</h1>",
-        f"<p>Run <code>{escape(spec.digest)}</code>. {escape(_departure(record))}</p>",
+        f'<p>Run <code>{escape(spec.digest)}</code> of <a href="{INDEX}">all archived runs</a>. '
+        f"{escape(_departure(record))}</p>",
         outcome(record)._repr_html_(),
         _figure(record),
         "<h2>What decides its numbers</h2>",
@@ -84,7 +85,7 @@ def body(record: Record, tree: str) -> str:
         origin(record)._repr_html_(),
         "<h2>What was asked of the trained network</h2>",
         *_answers(record),
-        f'<p><a href="{escape(files)}">Its files in the repository</a>; <a href="{INDEX}">all archived runs</a>.</p>',
+        f'<p><a href="{escape(files)}">Its files in the repository</a>.</p>',
     ]
     return f'<section class="lifroles lifroles-run">{"".join(parts)}</section>'
 

@@ -53,13 +53,13 @@ def get(name: str) -> Probe:
     return PROBES.find(name)
 
 
-def register(probe: Probe) -> Probe:
+def register(probe: Probe) -> None:
     """Let runs be asked a probe of your own, by its name.
 
     Raises:
         SpecError: the name is taken by one of the package's, or is no name for a folder.
     """
-    return PROBES.add(probe.name, probe)
+    PROBES.add(probe.name, probe)
 
 
 def ask(probe: Probe, run: Record, **changes: object) -> ProbeRecord:
