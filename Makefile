@@ -14,7 +14,7 @@ endif
 endif
 
 .NOTPARALLEL:
-.PHONY: help setup book test lint lock citation clean
+.PHONY: help setup book pdf test lint lock neurolibre citation clean
 .DEFAULT_GOAL := help
 
 help: ## Say what can be made
@@ -31,6 +31,9 @@ $(VENV)/.ready: $(VENV)/.locked pyproject.toml
 book: setup ## Execute the notebooks and build the book into _build/html (PROFILE=smoke: train everything at toy scale)
 	@$(BIN)/lifroles book $(if $(PROFILE),--profile $(PROFILE))
 
+pdf: setup ## The book as one PDF, too, in _build/pdf (needs Chromium: tools/install-browser.sh)
+	@$(BIN)/lifroles book --pdf
+
 test: lint book ## Check the code, build the book, run the tests
 	$(BIN)/python -m pytest $(PYTESTFLAGS)
 
@@ -41,6 +44,9 @@ lint: setup ## Check style and types
 
 lock: ## Resolve requirements.lock and environment.yml from pyproject.toml (UPGRADE=1: newest versions)
 	@$(PYTHON) tools/lock.py $(if $(UPGRADE),--upgrade)
+
+neurolibre: setup ## Write content/, the book in NeuroLibre's layout, after a change to _config.yml or _toc.yml
+	@$(BIN)/python tools/neurolibre.py
 
 citation: ## Check CITATION.cff with cffconvert
 	@sh tools/check-citation.sh

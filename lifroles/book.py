@@ -147,6 +147,21 @@ def check(root: Path | None = None, schemas: Schemas = SCHEMAS) -> list[Problem]
     return sorted(set(problems))
 
 
+def print_pdf(root: Path | None = None) -> Path:
+    """Print the book in ``_build/html`` as ``_build/pdf/lifroles.pdf``, and return that.
+
+    Raises:
+        BookError: there is no built book or no browser, or it did not print.
+    """
+    from lifroles import pdf
+
+    layout = Layout((root or project_root()).resolve())
+    if not (layout.html / STAMP).is_file():
+        raise BookError("There is no built book to print: run 'lifroles book'.")
+    title = str(read_yaml(layout.config.read_text("utf-8"))["title"])
+    return pdf.write(layout.html, toc_pages(layout), title, layout.build / "pdf" / "lifroles.pdf")
+
+
 def _check_built(layout: Layout, notebooks: list[str]) -> list[Problem]:
     """Check the book in ``_build/html``: its pages, and whether it was built from what is there now."""
     page = layout.page(layout.html)
@@ -162,7 +177,9 @@ def _check_built(layout: Layout, notebooks: list[str]) -> list[Problem]:
 
 def book_inputs(layout: Layout, profile: str) -> str:
     """Return one hash of everything that the pages are built from."""
-    files = [layout.config, layout.toc, *(layout.root / "book").rglob("*")]
+    files = [layout.config, layout.toc, layout.root / "CHANGELOG.md", *(layout.root / "book").rglob("*")]
+    # the runs' pages, which no notebook stands for
+    files += [*(layout.root / "results").rglob("*"), *(layout.root / "lifroles" / "pages").rglob("*.py")]
     parts = {layout.page(path): path.read_bytes() for path in files if path.is_file()}
     parts |= {name: version(name).encode() for name in _BUILDERS}
     return digest({**parts, "profile": profile.encode()})

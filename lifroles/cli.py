@@ -58,6 +58,7 @@ def book(
         typer.Option("--notebook", "-n", help="Execute only this notebook again; repeat for several."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Execute and build everything again.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Print the book as one PDF, too (needs Chromium).")] = False,
     quiet: Quiet = False,
 ) -> None:
     """Execute the notebooks, pass them through the publication gate and build the book."""
@@ -68,6 +69,8 @@ def book(
     values = parse_settings(parameters or [], "--parameter")
     page = maker.build(profile=profile, parameters=values, pages=notebooks, force=force, quiet=quiet)
     out.print(f"The book is in {page}", highlight=False, soft_wrap=True)
+    if pdf:
+        out.print(f"The PDF is in {maker.print_pdf()}", highlight=False, soft_wrap=True)
 
 
 @book_app.command("check")

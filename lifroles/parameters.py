@@ -314,6 +314,14 @@ class TdbnParameters(NotebookParameters):
     """Appendix 5: threshold-dependent batch normalisation."""
 
 
+class OwnParameters(NotebookParameters):
+    """A neuron, a data set and a probe of your own."""
+
+
+class RunsParameters(NotebookParameters):
+    """Every archived run."""
+
+
 class GuideParameters(NotebookParameters):
     """Every notebook's parameters, with examples."""
 
@@ -337,6 +345,8 @@ SCHEMAS: Schemas = MappingProxyType(
         "A_3_reproducibility": ReproducibilityParameters,
         "A_4_errata": ErrataParameters,
         "A_5_tdbn": TdbnParameters,
+        "bring_your_own": OwnParameters,
+        "runs": RunsParameters,
         "run_it_yourself": GuideParameters,
     }
 )

@@ -43,13 +43,19 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def describe(*, threads: int, device: str, backend: str) -> dict[str, Any]:
-    """Return what is known before a run starts: code, versions, machine and start time."""
+def code() -> tuple[str | None, bool | None]:
+    """Return the commit, and whether the package has changed since; ``None`` where git does not tell."""
     # Records are written into the checkout while other runs go on: only the code decides a number.
     dirty = _git("status", "--porcelain", "--", "lifroles")
+    return _git("rev-parse", "HEAD"), None if dirty is None else bool(dirty)
+
+
+def describe(*, threads: int, device: str, backend: str) -> dict[str, Any]:
+    """Return what is known before a run starts: code, versions, machine and start time."""
+    commit, dirty = code()
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": None if dirty is None else bool(dirty),
+        "commit": commit,
+        "dirty": dirty,
         "versions": {
             "python": platform.python_version(),
             "lifroles": __version__,

@@ -136,7 +136,7 @@ class RunSpec(BaseModel):
             raise SpecError(f"{where} is {first['input']!r}: {first['msg']}.") from error
 
 
-_UNNAMED = re.compile(r"leak-(?P<leak>learnable|[0-9.e-]+)_(?P<reset>hard|none|soft)(?P<recurrent>_recurrent)?")
+_UNNAMED = re.compile(r"leak-(?P<leak>learnable|[0-9.e-]+)_(?P<reset>[a-z0-9_]+?)(?P<recurrent>_recurrent)?")
 
 
 def _variant(task: Benchmark, name: str) -> Model:
@@ -150,4 +150,4 @@ def _variant(task: Benchmark, name: str) -> Model:
         leak = "learnable" if found["leak"] == "learnable" else float(found["leak"])
     except ValueError as error:
         raise SpecError(f"variant is {name!r}: its leak is no number.") from error
-    return Variant(leak=leak, reset=found["reset"], recurrent=found["recurrent"] is not None)  # pyright: ignore[reportArgumentType]
+    return Variant(leak=leak, reset=found["reset"], recurrent=found["recurrent"] is not None)

@@ -11,11 +11,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import ClassVar, Literal, get_args
+from typing import ClassVar, Literal
 
 from lifroles.errors import SpecError
+from lifroles.resets import RESETS
 
-Reset = Literal["hard", "none", "soft"]
+Reset = str
+"""A name of :data:`lifroles.resets.RESETS`."""
 Leak = float | Literal["learnable"]
 
 NORMAL_LEAK = 0.3
@@ -32,7 +34,7 @@ class Variant:
             ``"learnable"``: one trained coefficient a neuron.
         reset: what a spike does to the membrane potential that the next step starts from:
             ``"hard"`` sets it to zero (Eq. (8)), ``"none"`` leaves it (Eq. (9)), ``"soft"``
-            subtracts the threshold (not in the paper).
+            subtracts the threshold (not in the paper); :func:`lifroles.resets.register` adds others.
         recurrent: whether the spikes of a layer return to it one step later (Eq. (11)).
 
     Raises:
@@ -54,8 +56,7 @@ class Variant:
                 raise SpecError(f"leak is {leak!r}: the coefficient k_tau lies in [0, 1] (or give 'learnable').")
             # -0.0 and the integers 0 and 1 would hash to another run than 0.0 and 1.0.
             object.__setattr__(self, "leak", float(leak) + 0.0)
-        if self.reset not in get_args(Reset):
-            raise SpecError(f"reset is {self.reset!r}: give 'hard', 'none' or 'soft'.")
+        RESETS.find(self.reset)
         if not isinstance(self.recurrent, bool):
             raise SpecError(f"recurrent is {self.recurrent!r}: give True or False.")
 

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from lifroles.pdf import BROWSERS
+
 # A figure that is tested is never shown.
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -25,7 +27,6 @@ UNDER_CI = os.environ.get("CI", "").lower() in {"1", "true"}
 settings.register_profile("lifroles", deadline=None, derandomize=UNDER_CI)
 settings.load_profile("lifroles")
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MARKERS = {"chromium": "browser", "gpu": "gpu"}
 
 
@@ -61,7 +62,7 @@ def require() -> Callable[[object, str], None]:
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return the path of an installed Chromium or Chrome, for Playwright's `executable_path`."""
-    path = next((found for found in map(shutil.which, _BROWSERS) if found), None)
+    path = next((found for found in map(shutil.which, BROWSERS) if found), None)
     _need(path, "no Chromium or Chrome is installed (tools/install-browser.sh installs one on Debian)", "browser")
     assert path is not None
     return path

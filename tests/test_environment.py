@@ -26,9 +26,9 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
-def load_lock_tool() -> ModuleType:
-    """Return tools/lock.py as a module; it is a script, not part of a package."""
-    spec = importlib.util.spec_from_file_location("lock_tool", ROOT / "tools" / "lock.py")
+def load_tool(name: str) -> ModuleType:
+    """Return a script of tools/ as a module; it is no part of a package."""
+    spec = importlib.util.spec_from_file_location(f"{name}_tool", ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -36,7 +36,7 @@ def load_lock_tool() -> ModuleType:
     return module
 
 
-LOCK_TOOL = load_lock_tool()
+LOCK_TOOL = load_tool("lock")
 PROJECT: dict[str, Any] = tomllib.loads(read("pyproject.toml"))["project"]
 
 

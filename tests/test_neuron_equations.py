@@ -6,7 +6,7 @@ Numbers are chosen so that every step is exact in float64 or compared to 1e-12.
 import pytest
 import torch
 
-from lifroles import backends
+from lifroles import backends, resets
 from lifroles.neuron import LearnableLeak, VariantLIF
 from lifroles.variant import Variant
 
@@ -194,3 +194,14 @@ def test_soft_reset_subtracts_the_threshold_whatever_it_is():
         [1, 0, 1, 0],
         u_th=0.5,
     )
+
+
+def test_a_reset_that_was_added_acts_at_the_next_step_before_the_leak():
+    # 4.0 fires and keeps a quarter: 0.5*1+1=1.5 fires; 0.5*0.375+0.25=0.4375 does not; 0.5*0.4375
+    resets.register("quarter", lambda u, o, u_th: u * (1 - 0.75 * o))
+    try:
+        check(Variant(leak=0.5, reset="quarter"), [4.0, 1.0, 0.25, 0.0], [4.0, 1.5, 0.4375, 0.21875], [1, 1, 0, 0])
+        recurrent = Variant(leak=0.5, reset="quarter", recurrent=True)
+        check(recurrent, [4.0, 0.0, 0.0], [4.0, 0.75, 0.375], [1, 0, 0], recurrent=[[0.25]])
+    finally:
+        resets.RESETS.forget("quarter")

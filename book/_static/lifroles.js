@@ -1,4 +1,5 @@
-// Filters the ledger of claims and the advisor. Without scripts their forms stay hidden and everything is shown.
+// Filters the ledger of claims, the list of runs and the advisor. Without scripts their forms stay hidden and everything
+// is shown.
 document.addEventListener("DOMContentLoaded", () => {
   const filter = (box, noun, wanted) => {
     const form = box.querySelector(".lifroles-filter");
@@ -12,15 +13,15 @@ document.addEventListener("DOMContentLoaded", () => {
     form.addEventListener("submit", (event) => event.preventDefault());
     form.hidden = false;
   };
-  for (const ledger of document.querySelectorAll(".lifroles-ledger")) {
-    filter(ledger, "claims", (form) => {
-      const { verdict, part, words } = form.elements;
-      const searched = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-      return (claim) =>
-        [verdict, part].every((field) => !field.value || claim.dataset[field.name] === field.value) &&
-        searched.every((word) => claim.textContent.toLowerCase().includes(word));
-    });
-  }
+  const chosenAndFound = (form) => {
+    const chosen = [...form.querySelectorAll("select")];
+    const searched = form.elements.words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    return (item) =>
+      chosen.every((field) => !field.value || item.dataset[field.name] === field.value) &&
+      searched.every((word) => item.textContent.toLowerCase().includes(word));
+  };
+  for (const ledger of document.querySelectorAll(".lifroles-ledger")) filter(ledger, "claims", chosenAndFound);
+  for (const index of document.querySelectorAll(".lifroles-runs")) filter(index, "runs", chosenAndFound);
   for (const advisor of document.querySelectorAll(".lifroles-advisor")) {
     filter(advisor, "suggestions", (form) => {
       const needs = new FormData(form).getAll("need");

@@ -47,6 +47,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.nn import functional as F
 
 from lifroles.backends import reference
+from lifroles.resets import KERNELS as RESETS
 from lifroles.sparse import SparseSequence
 from lifroles.variant import Reset
 
@@ -130,7 +131,7 @@ def run(
         last ``u`` and ``o``, each ``[B, N]``. Gradients flow back from all of them.
     """
     v = recurrent_weight
-    if not _covers(x_seq, tuple(x_seq.shape), u, o, k_tau, fire, v):
+    if reset not in RESETS or not _covers(x_seq, tuple(x_seq.shape), u, o, k_tau, fire, v):
         return reference.run(
             x_seq, u, o, k_tau=k_tau, reset=reset, u_th=u_th, fire=fire, detach_reset=detach_reset,
             recurrent_weight=v, keep_u=keep_u,
@@ -171,7 +172,7 @@ def run_events(
     v = recurrent_weight
     steps, batch, inputs = events.shape
     shape = (steps, batch, weight.shape[0])
-    fits = weight.dim() == 2 and weight.shape[1] == inputs > 0 and events.density < DENSE
+    fits = reset in RESETS and weight.dim() == 2 and weight.shape[1] == inputs > 0 and events.density < DENSE
     if (
         not (fits and _covers(weight, shape, u, o, k_tau, fire, v, weight, bias))
         # Else the weights of the events push V out of the cache: the sums first, then the layer.

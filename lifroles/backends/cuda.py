@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from lifroles.backends import reference
 from lifroles.backends._cupy import KERNELS, SOURCE, Argument, CuPy, Launch, Options
 from lifroles.errors import LifrolesError
+from lifroles.resets import KERNELS as RESETS
 from lifroles.variant import Reset
 
 __all__ = ["KERNELS", "SOURCE", "Backend", "Launch", "Options", "integrate", "run", "step"]
@@ -257,7 +258,8 @@ class Backend:
         alpha = getattr(fire, "alpha", None)
         tensors = [value for value in (u, o, k_tau, recurrent_weight) if isinstance(value, Tensor)]
         if not (
-            type(fire) is surrogate.Rect
+            reset in RESETS
+            and type(fire) is surrogate.Rect
             and getattr(fire, "spiking", False)
             and isinstance(alpha, int | float)
             and alpha > 0

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from lifroles.resets import RESETS
 from lifroles.variant import Reset
 
 
@@ -18,7 +19,11 @@ def keep(u: Tensor, o: Tensor, reset: Reset, u_th: float) -> Tensor:
     """Return what the reset leaves of the membrane potential for the next step.
 
     Eq. (8) multiplies by ``1 - o`` (hard), Eq. (9) keeps ``u`` (none); soft reset subtracts the threshold.
+    Any other is a rule that was added (:func:`lifroles.resets.register`).
     """
+    added = RESETS[reset]
+    if added is not None:
+        return added(u, o, u_th)
     if reset == "hard":
         return u * (1 - o)
     if reset == "soft":

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
+from lifroles.additions import Named
 from lifroles.benchmarks.base import (
     Batch,
     Benchmark,
@@ -24,10 +22,13 @@ from lifroles.benchmarks.poker import Poker
 from lifroles.benchmarks.shd import Shd
 from lifroles.benchmarks.ssc import Ssc
 from lifroles.benchmarks.xor import Xor
-from lifroles.errors import SpecError
 
-BENCHMARKS: Mapping[str, Benchmark] = MappingProxyType(
-    {benchmark.name: benchmark for benchmark in (Xor(), Shd(), Ssc(), Nmnist(), Gesture(), Mnist(), Cifar10(), Poker())}
+BENCHMARKS: Named[Benchmark] = Named(
+    "benchmark",
+    {
+        benchmark.name: benchmark
+        for benchmark in (Xor(), Shd(), Ssc(), Nmnist(), Gesture(), Mnist(), Cifar10(), Poker())
+    },
 )
 
 
@@ -37,9 +38,16 @@ def get(name: str) -> Benchmark:
     Raises:
         SpecError: there is none.
     """
-    if name not in BENCHMARKS:
-        raise SpecError(f"benchmark is {name!r}: give one of {', '.join(BENCHMARKS)}.")
-    return BENCHMARKS[name]
+    return BENCHMARKS.find(name)
+
+
+def register(benchmark: Benchmark) -> None:
+    """Let runs be trained on a benchmark of your own, by its name.
+
+    Raises:
+        SpecError: the name is taken by one of the package's, or is no name for a folder.
+    """
+    BENCHMARKS.add(benchmark.name, benchmark)
 
 
 __all__ = [
@@ -52,6 +60,7 @@ __all__ = [
     "Protocol",
     "build",
     "get",
+    "register",
     "resolve_variant",
     "variant_name",
 ]

@@ -14,7 +14,9 @@ from xml.etree import ElementTree
 from matplotlib.figure import Figure
 
 from lifroles.figures.style import INK, PAPER, style
+from lifroles.folders import DONE
 from lifroles.parameters import NotebookParameters
+from lifroles.paths import results_dir
 from lifroles.store import Record
 from lifroles.tables import Download
 
@@ -190,7 +192,11 @@ def _run(record: Record) -> str:
         _threads(origin.get("threads")),
         f"backend {origin.get('backend') or 'unknown'}",
     )
-    return f"<code>{escape(record.spec.path)}</code>: {escape(', '.join(facts))}"
+    name = f"<code>{escape(record.spec.path)}</code>"
+    # Only archived runs have a page of their own.
+    if (results_dir() / record.spec.path / DONE).is_file():
+        name = f'<a href="../runs/{escape(record.spec.digest)}.html">{name}</a>'
+    return f"{name}: {escape(', '.join(facts))}"
 
 
 def _threads(n: object) -> str:

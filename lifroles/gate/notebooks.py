@@ -1,7 +1,7 @@
 """Is a committed notebook one that the build can execute, and that nobody has to trust blindly?
 
 It has no outputs; its first code cell is tagged ``parameters`` and assigns what its schema says; and the
-next cell validates, before anything else runs.
+next cell validates, before anything else runs. Only the cell for Colab, the same in all, may come earlier.
 """
 
 from __future__ import annotations
@@ -19,6 +19,17 @@ from lifroles.parameters import SCHEMAS, NotebookParameters, Schemas
 
 PARAMETERS = "parameters"
 INJECTED = "injected-parameters"
+COLAB = "colab"
+"""The tag of the cell that makes a notebook run in Colab, where it arrives without the rest of the repository."""
+
+COLAB_CELL = """\
+import sys
+
+if "google.colab" in sys.modules:  # opened there, a notebook comes without the package and the archived runs
+    !git clone --quiet --depth 1 https://github.com/lifroles/lifroles
+    %cd lifroles
+    %pip install --quiet --editable ."""
+
 # Cells so tagged may fail, or never run, without anybody noticing.
 _SILENCING = ("raises-exception", "skip-execution")
 
@@ -128,6 +139,10 @@ def _check_parameters(
     page: str, name: str, notebook: NotebookNode, schema: type[NotebookParameters]
 ) -> Iterator[Problem]:
     code = code_cells(notebook)
+    if code and COLAB in tags(code[0]):
+        if code[0].source != COLAB_CELL:
+            yield Problem(page, "its cell for Colab is not the one of the other notebooks", "Copy it from another one")
+        code = code[1:]
     tagged = [index for index, cell in enumerate(code) if PARAMETERS in tags(cell)]
     if tagged != [0]:
         what = "no cell" if not tagged else "several cells" if len(tagged) > 1 else "a cell after other code"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from types import MappingProxyType
 
 import torch
 
 from lifroles import provenance
-from lifroles.errors import SpecError, StoreError
+from lifroles.additions import Named
+from lifroles.errors import StoreError
 from lifroles.probes import (
     attack,
     attack_steps,
@@ -26,7 +25,8 @@ from lifroles.probes import (
 from lifroles.probes.record import Findings, Probe, ProbeRecord, ProbeSpec, choose, find, read, write
 from lifroles.store import Record
 
-PROBES: Mapping[str, Probe] = MappingProxyType(
+PROBES: Named[Probe] = Named(
+    "probe",
     {
         one.PROBE.name: one.PROBE
         for one in (
@@ -42,7 +42,7 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
             rates,
             isometry,
         )
-    }
+    },
 )
 
 
@@ -52,9 +52,16 @@ def get(name: str) -> Probe:
     Raises:
         SpecError: there is none.
     """
-    if name not in PROBES:
-        raise SpecError(f"probe is {name!r}: give one of {', '.join(PROBES)}.")
-    return PROBES[name]
+    return PROBES.find(name)
+
+
+def register(probe: Probe) -> None:
+    """Let runs be asked a probe of your own, by its name.
+
+    Raises:
+        SpecError: the name is taken by one of the package's, or is no name for a folder.
+    """
+    PROBES.add(probe.name, probe)
 
 
 def ask(probe: Probe, run: Record, **changes: object) -> ProbeRecord:
@@ -84,4 +91,17 @@ def ask(probe: Probe, run: Record, **changes: object) -> ProbeRecord:
     return write(run.path, spec, found, origin)
 
 
-__all__ = ["PROBES", "Findings", "Probe", "ProbeRecord", "ProbeSpec", "ask", "choose", "find", "get", "read", "write"]
+__all__ = [
+    "PROBES",
+    "Findings",
+    "Probe",
+    "ProbeRecord",
+    "ProbeSpec",
+    "ask",
+    "choose",
+    "find",
+    "get",
+    "read",
+    "register",
+    "write",
+]

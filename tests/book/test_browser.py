@@ -229,6 +229,24 @@ def test_the_ledger_of_claims_is_filtered_and_searched(opened: Opened) -> None:
     assert not faults
 
 
+@pytest.mark.parametrize("opened", [("book/notebooks/runs", "light")], indirect=True)
+def test_a_run_is_found_in_the_list_and_its_page_opened(opened: Opened) -> None:
+    page, faults = opened
+    every = _shown(page, ".lifroles-runs")
+    page.get_by_label("Benchmark").select_option("N-MNIST")
+    page.get_by_label("Variant").select_option("Without reset")
+    chosen = _shown(page, ".lifroles-runs")
+    assert 0 < chosen < every
+    assert page.locator(".lifroles-runs output").inner_text() == f"{chosen} of {every} runs"
+    page.locator(".lifroles-runs tbody a:visible").first.click()
+    assert page.locator("h1").inner_text().startswith("N-MNIST: Without reset, seed ")
+    assert page.locator("figure.lifroles svg").bounding_box() is not None
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("link", name="all archived runs").click()
+    assert _shown(page, ".lifroles-runs") == every
+    assert not faults
+
+
 @pytest.mark.parametrize("opened", [("book/notebooks/5_suggestions", "phone")], indirect=True)
 def test_the_advisor_shows_what_a_task_needs(opened: Opened) -> None:
     page, faults = opened

@@ -13,6 +13,7 @@ from tiny import edit, parameters_cell, tiny_notebook, write_notebook
 from tiny_schemas import SCHEMAS
 
 from lifroles.gate import Layout, check_sources
+from lifroles.gate.notebooks import COLAB, COLAB_CELL, read_notebook, tags
 from lifroles.paths import project_root
 
 
@@ -36,6 +37,10 @@ def _tags(index: int, *tags: str) -> Callable[[NotebookNode], None]:
     return lambda notebook: notebook.cells[index].metadata.__setitem__("tags", list(tags))
 
 
+def colab_cell(source: str = COLAB_CELL) -> NotebookNode:
+    return new_code_cell(source, metadata={"tags": [COLAB]})
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -44,6 +49,7 @@ def _tags(index: int, *tags: str) -> Callable[[NotebookNode], None]:
         (_tags(1), "no cell is tagged 'parameters'"),
         (_tags(3, "parameters"), "several cells are tagged 'parameters'"),
         (lambda nb: nb.cells.insert(1, new_code_cell("x = 1")), "a cell after other code is tagged 'parameters'"),
+        (lambda nb: nb.cells.insert(1, colab_cell("!rm -r .")), "its cell for Colab is not the one"),
         (_tags(3, "raises-exception"), "cell 4 is tagged 'raises-exception'"),
         (_tags(3, "skip-execution"), "cell 4 is tagged 'skip-execution'"),
         (_tags(3, "injected-parameters"), "cell 4 is tagged 'injected-parameters'"),
@@ -87,6 +93,18 @@ def test_a_notebook_without_schema_and_a_schema_without_notebook_are_named(tiny_
         "notebooks/beta.ipynb": "there is a schema but no such notebook",
         "notebooks/gamma.ipynb": "no schema says which parameters it takes",
     }
+
+
+def test_the_cell_for_colab_may_come_before_the_parameters_and_nothing_else(tiny_sources: Path) -> None:
+    edit(tiny_sources / "notebooks" / "beta.ipynb", lambda nb: nb.cells.insert(1, colab_cell()))
+    assert check_sources(Layout(tiny_sources), SCHEMAS) == []
+
+
+def test_every_notebook_of_the_project_can_be_opened_in_colab() -> None:
+    for path in sorted((project_root() / "notebooks").glob("*.ipynb")):
+        cells = read_notebook(path.read_text("utf-8")).cells
+        assert COLAB in tags(cells[1]) and "remove-cell" in tags(cells[1]), path.name
+        assert cells[1].source == COLAB_CELL, path.name
 
 
 def test_the_projects_own_notebooks_have_no_fault() -> None:
