@@ -1,7 +1,7 @@
 """The whole book as one PDF: the built pages, put together in the order of the table of contents, and printed.
 
-A browser does the printing, because the figures are SVG in the pages' own colours and the equations are MathJax's. What
-is folded together on a page stays so on paper: code, and the runs behind a figure.
+A browser does the printing, because the figures are SVG in the pages' own colours and the equations are MathJax's. Code
+that a page folds away is left out, and of the runs behind a figure their number is printed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,11 @@ figure, svg, tr, .admonition { break-inside: avoid; }
 pre, pre code { white-space: pre-wrap; overflow-wrap: anywhere; }
 div.lifroles-table, div.cell_output, div.math { overflow: visible !important; }
 table { font-size: 8.5pt !important; width: 100%; }
-table :is(th, td) { min-width: 0 !important; padding: 0.15rem 0.35rem !important; overflow-wrap: anywhere; }
+table :is(th, td) { min-width: 0 !important; padding: 0.15rem 0.35rem !important; }
+table :is(th, td) { overflow-wrap: break-word !important; }
+table :is(code, tbody th) { overflow-wrap: anywhere !important; }
+caption { break-after: avoid; }
+details.hide { display: none; }
 .headerlink, .lifroles-filter, .copybtn, button, form { display: none !important; }
 .lifroles-print-title { margin: 30vh 0 0; text-align: center; }
 """
