@@ -12,7 +12,7 @@ from lifroles.paths import results_dir
 from lifroles.prose import counted, listed, percent
 from lifroles.store import Record, Store
 
-COLUMNS = ("Run", "Benchmark", "Variant", "Seed", "Accuracy", "Data, and what differs from the full protocol")
+COLUMNS = ("Run", "Benchmark", "Variant", "Seed", "Accuracy", "Data and changes")
 
 
 def archived() -> Index:
@@ -51,8 +51,8 @@ class Index:
             '<label>Search <input type="search" name="words"></label>'
             f'<output aria-live="polite">{counted(len(self.records), "run")}</output></form>'
             f'<div class="lifroles-table" role="region" tabindex="0" aria-label="{escape(self.caption)}">'
-            f'<table class="lifroles"><caption><span>{escape(self.caption)}; test accuracy after the last epoch'
-            "</span></caption>"
+            f'<table class="lifroles"><caption><span>{escape(self.caption)}: test accuracy after the last epoch, '
+            "the data, and what is changed in the full protocol</span></caption>"
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(map(self._row, self.records))}</tbody></table></div></div>"
         )
 
