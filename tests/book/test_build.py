@@ -16,7 +16,7 @@ from bs4 import BeautifulSoup
 from tiny import TOC, edit, tiny_notebook, write_tiny_book
 from tiny_schemas import FAULTY, SCHEMAS
 
-from lifroles import book
+from lifroles import __version__, book
 from lifroles.errors import BookError, ParameterError
 from lifroles.gate import PublicationError
 
@@ -41,6 +41,17 @@ def test_the_parameters_are_a_table_and_the_equation_is_numbered(tiny_built: Pat
     number = page.select_one(".math .eqno")
     assert number is not None
     assert number.get_text(strip=True).startswith("(2)")  # equations are numbered through the book
+
+
+def test_the_buttons_of_a_page_open_its_source_and_its_foot_has_the_version(tiny_built: Path) -> None:
+    page = BeautifulSoup((tiny_built / "_build/html/book/notebooks/beta.html").read_text(), "html.parser")
+    links = {str(link["href"]) for link in page.select(".bd-header-article a[href]")}
+    assert {link for link in links if link.endswith(".ipynb") and "://" in link} == {
+        "https://mybinder.org/v2/gh/lifroles/lifroles/main?urlpath=lab/tree/notebooks/beta.ipynb",
+        "https://colab.research.google.com/github/lifroles/lifroles/blob/main/notebooks/beta.ipynb",
+    }
+    foot = page.select_one("footer.bd-footer-content, .bd-footer-content")
+    assert foot is not None and f"lifroles {__version__}" in foot.get_text()
 
 
 def test_no_path_of_this_machine_is_published(tiny_built: Path) -> None:
