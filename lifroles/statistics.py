@@ -17,6 +17,10 @@ class StatisticsError(LifrolesError):
     """The numbers given cannot be summed up."""
 
 
+LEVEL = 0.95
+"""The confidence level of every interval in the book."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A mean, its confidence interval and how many values it is of.
@@ -28,7 +32,7 @@ class Interval:
     low: float | None
     high: float | None
     n: int
-    level: float = 0.95
+    level: float = LEVEL
 
     def contains(self, value: float) -> bool | None:
         """Return whether ``value`` lies in the interval, ends included; ``None`` where there is no interval."""
@@ -37,7 +41,7 @@ class Interval:
         return self.low <= value <= self.high
 
 
-def mean_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
     """Return the mean of independent values with its Student t interval.
 
     Arguments:

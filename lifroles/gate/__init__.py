@@ -9,6 +9,7 @@ from lifroles.gate.config import check_config, check_toc, toc_pages
 from lifroles.gate.executed import check_copies, check_copy
 from lifroles.gate.html import check_html
 from lifroles.gate.notebooks import check_sources
+from lifroles.gate.numbers import check_numbers
 
 __all__ = [
     "Layout",
@@ -18,6 +19,7 @@ __all__ = [
     "check_copies",
     "check_copy",
     "check_html",
+    "check_numbers",
     "check_sources",
     "check_toc",
     "toc_pages",
