@@ -30,6 +30,7 @@ from lifroles.gate import (
     Layout,
     Problem,
     PublicationError,
+    check_claims,
     check_config,
     check_copies,
     check_html,
@@ -169,13 +170,24 @@ def _check_built(layout: Layout, notebooks: list[str]) -> list[Problem]:
     """Check the book in ``_build/html``: its pages, and whether it was built from what is there now."""
     page = layout.page(layout.html)
     profile = _profile(layout, notebooks)
-    problems = check_html(layout.html, toc_pages(layout), profile)
+    problems = [*check_html(layout.html, toc_pages(layout), profile), *_check_ledger(layout, layout.html)]
     stamp = _stamp(layout)
     if stamp.get("content") != _content(layout.html):
         problems.append(Problem(page, "it is not as 'lifroles book' built it", "Run 'lifroles book'"))
     elif stamp.get("inputs") != book_inputs(layout, profile):
         problems.append(Problem(page, "it is older than what it is built from", "Run 'lifroles book'"))
     return problems
+
+
+def _check_ledger(layout: Layout, html: Path) -> list[Problem]:
+    """Check that every claim of the paper has its verdict, in a book that has the ledger."""
+    from lifroles.claims import CLAIMS, Verdict  # imports the benchmarks, which takes a moment
+    from lifroles.claims.page import PAGE
+
+    if PAGE not in _notebook_pages(layout):
+        return []
+    page = layout.page(layout.copy(PAGE)).removesuffix(".ipynb")
+    return check_claims(html, page, [claim.name for claim in CLAIMS], Verdict)
 
 
 def book_inputs(layout: Layout, profile: str) -> str:
@@ -217,7 +229,7 @@ def _build_html(layout: Layout, profile: str, inputs: str) -> None:
     try:
         html = staging / "_build" / "html"
         _refuse(_run_jupyter_book(layout, staging, profile))
-        _refuse(check_html(html, toc_pages(layout), profile))
+        _refuse([*check_html(html, toc_pages(layout), profile), *_check_ledger(layout, html)])
         stamp = {"inputs": inputs, "content": _content(html)}
         (html / STAMP).write_text(json.dumps(stamp), "utf-8")
         previous = layout.build / "html.previous"

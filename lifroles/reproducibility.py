@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lifroles import records
+from lifroles.figures import Display, card
 from lifroles.paths import results_dir
 from lifroles.prose import counted, listed
 from lifroles.tables import Table
@@ -125,13 +126,27 @@ def stacked_words(record: Mapping[str, Any]) -> str:
     )
 
 
+def made(found: Mapping[str, Mapping[str, Any]], name: str) -> Display:
+    """Return the provenance card of one record's table."""
+    origin = found[name]["provenance"]
+    behind = f"From results/reproducibility/{name}.json: {_machine(origin)}, commit {_commit(origin)}."
+    return card(COMMANDS[name], [], name, behind)
+
+
+def _machine(origin: Mapping[str, Any]) -> str:
+    machine = f"{origin['processor']}, Python {origin['versions']['python']}, PyTorch {origin['versions']['torch']}"
+    first = int(origin.get("priority", "nice 0").split()[-1]) < 0
+    return f"{machine}, before all other work on it" if first else machine
+
+
+def _commit(origin: Mapping[str, Any]) -> str:
+    return (origin.get("commit") or "unknown")[:8]
+
+
 def origins(found: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return what made each record, where and from which code."""
-    rows = []
-    for name, record in found.items():
-        origin = record["provenance"]
-        machine = f"{origin['processor']}, Python {origin['versions']['python']}, PyTorch {origin['versions']['torch']}"
-        if int(origin.get("priority", "nice 0").split()[-1]) < 0:
-            machine += ", before all other work on it"
-        rows.append((COMMANDS[name], machine, (origin.get("commit") or "unknown")[:8]))
+    rows = [
+        (COMMANDS[name], _machine(record["provenance"]), _commit(record["provenance"]))
+        for name, record in found.items()
+    ]
     return Table("What makes these numbers again, and what made them here", ("Command", "Machine", "Commit"), rows)

@@ -12,6 +12,9 @@ from urllib.parse import quote
 from lifroles.benchmarks import Protocol
 from lifroles.errors import SpecError
 
+_SAFE = "/,:;()+*=@!"
+"""What a data URL may hold as it is, so that it is no longer than it has to be."""
+
 
 @dataclass(frozen=True)
 class Download:
@@ -37,7 +40,7 @@ class Download:
     def link(self) -> str:
         """Return a link that saves the file."""
         file = f"{escape(self.name)}.csv"
-        return f'<a download="{file}" href="data:text/csv;charset=utf-8,{quote(self.csv())}">{file}</a>'
+        return f'<a download="{file}" href="data:text/csv;charset=utf-8,{quote(self.csv(), safe=_SAFE)}">{file}</a>'
 
 
 @dataclass(frozen=True)

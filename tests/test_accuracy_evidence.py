@@ -307,7 +307,8 @@ def test_every_question_says_what_was_not_run(made):
     study = made(fake_record("xor", "baseline"))
     for name, question in questions.QUESTIONS.items():
         parts: list[Any] = page.question(study, name)
-        text, table = parts
+        text, table, card = parts
+        assert "No run is behind it" in card.html
         assert "Not run" in str(text.data)
         assert {row[1] for row in table.rows} == {"not run"}
         assert len(table.rows) == len(question.settings)

@@ -104,8 +104,8 @@ def role(study: Study, part: Part) -> list[object]:
         runs = [r for r in _everything(study) if r.variant_name in ("baseline", *variants)]
         fig = effect_figures.effects(study, variants)
         caption = roles.effects_caption(study, part)
-        shown.insert(0, _shown(study, fig, caption, runs, downloads.effects(study, part, variants)))
-    return shown
+        return [_shown(study, fig, caption, runs, downloads.effects(study, part, variants)), *shown]
+    return [*shown, _card(study, _everything(study), "Claims about several parts")]
 
 
 def distributions(study: Study) -> object:
@@ -148,7 +148,7 @@ def question(study: Study, name: str) -> list[object]:
     table = questions.table(study, name)
     text = Markdown(questions.answer(study, name))
     if not runs:
-        return [text, table]
+        return [text, table, _card(study, runs, table.caption)]
     fig = setting_figures.settings(questions.outcomes(study, name))
     return [text, _shown(study, fig, questions.caption(name), runs), table]
 

@@ -12,17 +12,19 @@ from typing import get_args
 from IPython.display import Markdown
 
 from lifroles import benchmarks
+from lifroles.baselines import BASELINES
 from lifroles.claims.archive import Archive
 from lifroles.claims.ledger import CLAIMS
 from lifroles.claims.quantities import MINUS
 from lifroles.claims.roles import CHANGES, TITLES, measures
 from lifroles.claims.verdict import SEEDS, Claim, Decision, Outcome, Part, Test, Verdict, decide
-from lifroles.figures import Display, command, show
+from lifroles.figures import Display, card, command, show
 from lifroles.figures import roles as figures
 from lifroles.parameters import NotebookParameters, Profile
 from lifroles.prose import NBSP, counted, listed, signed_points
 from lifroles.study import SCALES
 from lifroles.tables import Table
+from lifroles.variant import PAPER_VARIANTS
 
 PAGE = "6_conclusion"
 """The page that holds the ledger; other pages link to its claims."""
@@ -102,6 +104,14 @@ def roles(parameters: NotebookParameters) -> Display:
         + "."
     )
     return show(figures.roles(found), caption, command=command("5_suggestions", parameters), records=records)
+
+
+def evidence(parameters: NotebookParameters) -> Display:
+    """Return the provenance card of tally and ledger: every run that a claim can be decided by."""
+    archive = Archive(parameters.profile)
+    models = dict.fromkeys((*PAPER_VARIANTS, *BASELINES))
+    records = [record for name in _ORDER for model in models for record in archive.runs(name, model)]
+    return card(command(PAGE, parameters), records, "The claims of the paper")
 
 
 def section(found: Sequence[Outcome], *numbers: str) -> Markdown:

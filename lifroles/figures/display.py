@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 from matplotlib.figure import Figure
 
+from lifroles.figures.drawn import drawn
 from lifroles.figures.style import INK, PAPER, style
 from lifroles.folders import DONE
 from lifroles.parameters import NotebookParameters
@@ -100,6 +101,7 @@ class Display:
 
 
 COMPUTED = "Computed on this page; no stored run is behind it."
+NOT_RUN = "No run is behind it: what it asks for was not run."
 
 
 def show(
@@ -119,24 +121,32 @@ def show(
         command: the one command that makes the figure again.
         records: the runs behind it, if any.
         behind: what is behind it where no run is.
-        download: what is drawn, as a file.
+        download: what is drawn, as a file; where none is given, it is read from the figure.
     """
+    offered = download or drawn(fig, _file_name(command, fig))
     html = (
         f'<figure class="lifroles">{svg(fig)}<figcaption><p>{escape(caption)}</p>'
-        f"{_card(command, list(records), behind, download)}</figcaption></figure>"
+        f"{_card(command, list(records), behind, offered)}</figcaption></figure>"
     )
     return Display(html, caption)
 
 
-def card(command: str, records: Iterable[Record], caption: str) -> Display:
+def card(command: str, records: Iterable[Record], caption: str, behind: str = NOT_RUN) -> Display:
     """Return where a table's numbers come from, as a figure's card says it.
 
     Arguments:
         command: the one command that makes the table again.
         records: the runs behind it.
         caption: of the table, for those who read the notebook as text.
+        behind: what is behind it where no run is.
     """
-    return Display(f'<div class="lifroles">{_card(command, list(records), COMPUTED, None)}</div>', caption)
+    return Display(f'<div class="lifroles">{_card(command, list(records), behind, None)}</div>', caption)
+
+
+def _file_name(command: str, fig: Figure) -> str:
+    """Return a name for a figure's file: that of its page, and something that other figures of the page have not."""
+    page = re.search(r"(\w+)\.ipynb", command)
+    return f"{page[1] if page else 'figure'}_{hashlib.sha256(str(fig.get_label()).encode()).hexdigest()[:6]}"
 
 
 def _card(command: str, records: Sequence[Record], behind: str, download: Download | None) -> str:

@@ -5,6 +5,7 @@ Each module here asks one question; every answer is a list of :class:`Problem`, 
 """
 
 from lifroles.gate.base import Layout, Problem, PublicationError
+from lifroles.gate.cards import check_claims
 from lifroles.gate.config import check_config, check_toc, toc_pages
 from lifroles.gate.executed import check_copies, check_copy
 from lifroles.gate.html import check_html
@@ -15,6 +16,7 @@ __all__ = [
     "Layout",
     "Problem",
     "PublicationError",
+    "check_claims",
     "check_config",
     "check_copies",
     "check_copy",

@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 
 from lifroles.errors import ParameterError
 from lifroles.gate.base import Layout, Problem, notebook_inputs, shared_inputs
+from lifroles.gate.cards import check_cards
 from lifroles.gate.notebooks import INJECTED, PARAMETERS, assignments, code_cells, read_notebook, tags
 from lifroles.parameters import SCHEMAS, Schemas, validate
 
@@ -73,6 +74,7 @@ def check_copy(page: str, name: str, copy: NotebookNode, source: bytes, schemas:
     return [
         *stopped,
         *_check_outputs(page, copy),
+        *check_cards(page, copy),
         *_check_parameters(page, name, copy, schemas),
         *_check_record(page, copy),
         *_check_same_code(page, copy, source),

@@ -6,13 +6,14 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from lifroles.benchmarks.nmnist import NmnistProtocol
-from lifroles.figures import Display, command, show
+from lifroles.figures import Display, card, command, show
 from lifroles.figures import generalisation as figures
 from lifroles.generalisation import networks, verdicts, words
 from lifroles.generalisation.explorer import explorer
 from lifroles.generalisation.study import Study, frames
 from lifroles.probes.landscape import RADII
 from lifroles.probes.record import find
+from lifroles.store import Record
 from lifroles.tables import Table, protocol_table
 
 NOTEBOOK = "4_2_generalisation"
@@ -28,9 +29,17 @@ METRICS = {
 
 
 def _shown(study: Study, fig: Figure, caption: str, probe: str) -> Display:
-    records = [record for row in study.rows for record in row.records if find(record, probe)]
     offered = networks.download(study, probe, METRICS[probe])
-    return show(fig, caption, command=command(NOTEBOOK, study.parameters), records=records, download=offered)
+    again, records = command(NOTEBOOK, study.parameters), _asked(study, probe)
+    return show(fig, caption, command=again, records=records, download=offered)
+
+
+def _card(study: Study, probe: str, caption: str) -> Display:
+    return card(command(NOTEBOOK, study.parameters), _asked(study, probe), caption)
+
+
+def _asked(study: Study, probe: str) -> list[Record]:
+    return [record for row in study.rows for record in row.records if find(record, probe)]
 
 
 def scale(study: Study) -> Markdown:
@@ -65,9 +74,9 @@ def results(study: Study) -> list[object]:
     ]
 
 
-def controls(study: Study) -> list[Table]:
+def controls(study: Study) -> list[object]:
     """Return the controls of Table 7."""
-    return words.controls(study)
+    return [*words.controls(study), _card(study, "resolution", "Controls of Table 7")]
 
 
 def propagation(study: Study) -> list[object]:
@@ -113,7 +122,8 @@ def features(study: Study) -> list[object]:
 def claims(study: Study) -> list[object]:
     """Return what becomes of the paper's claims, those about other step lengths under both readings of Table 7."""
     found = verdicts.outcomes(verdicts.of_section("section 4.2", "Table 7"), study)
-    return [Markdown(verdicts.summary(found)), verdicts.table(found)]
+    table = verdicts.table(found)
+    return [Markdown(verdicts.summary(found)), table, _card(study, "resolution", table.caption)]
 
 
 def protocol() -> Table:

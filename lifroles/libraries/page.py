@@ -10,7 +10,7 @@ import numpy as np
 from IPython.display import Markdown
 
 from lifroles import traces
-from lifroles.figures import Display, command, show
+from lifroles.figures import Display, card, command, show
 from lifroles.figures import libraries as figures
 from lifroles.libraries.demonstration import SHOWN, SURROGATES, grid
 from lifroles.libraries.record import COMMAND, compare, fires_at_threshold
@@ -73,6 +73,11 @@ def table(record: Record, library: str) -> Table:
         [_cells(row, record["rows"][row.name]) for row in rows],
         [row.reason + (f" To mend it: {row.mend[0].lower()}{row.mend[1:]}." if row.mend else "") for row in rows],
     )
+
+
+def made(record: Record) -> Display:
+    """Return the provenance card of the tables."""
+    return card(COMMAND, [], "The nodes beside this book's neuron", f"It comes {_behind(record)}")
 
 
 def _ours(row: Row) -> str:

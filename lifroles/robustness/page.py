@@ -5,7 +5,7 @@ from __future__ import annotations
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
-from lifroles.figures import Display, command, show
+from lifroles.figures import Display, card, command, show
 from lifroles.figures import robustness as figures
 from lifroles.generalisation import networks, verdicts
 from lifroles.probes.record import find
@@ -30,6 +30,10 @@ def _shown(study: Study, fig: Figure, caption: str, records: list[Record], downl
 
 def _asked(study: Study, probe: str) -> list[Record]:
     return [record for row in study.rows for record in row.records if find(record, probe)]
+
+
+def _card(study: Study, probe: str, caption: str) -> Display:
+    return card(command(NOTEBOOK, study.parameters), _asked(study, probe), caption)
 
 
 def scale(study: Study) -> Markdown:
@@ -68,7 +72,9 @@ def results(study: Study) -> list[object]:
 
 def order(study: Study) -> list[object]:
     """Return whether the paper's order holds under every attack."""
-    return [words.order_table(study), Markdown(words.reversals(study) + "\n\n" + words.vanishing(study))]
+    table = words.order_table(study)
+    said = Markdown(words.reversals(study) + "\n\n" + words.vanishing(study))
+    return [table, said, _card(study, "attack", table.caption)]
 
 
 def variations(study: Study) -> list[object]:
@@ -79,7 +85,9 @@ def variations(study: Study) -> list[object]:
     shown += transfers or [Markdown(f"Transfer to other models: {words.NOT_ASKED}.")]
     fig = figures.in_time(study, TITLES)
     said = words.in_time_caption(study)
-    return [*shown, Markdown(said) if fig is None else _shown(study, fig, said, _asked(study, "attack"))]
+    if fig is None:
+        return [*shown, Markdown(said), _card(study, "attack", "Variations and transfer of the attacks")]
+    return [*shown, _shown(study, fig, said, _asked(study, "attack"))]
 
 
 def corruptions(study: Study) -> list[object]:
@@ -111,7 +119,8 @@ def sweep(study: Study) -> object:
 def claims(study: Study) -> list[object]:
     """Return what becomes of the paper's claims."""
     found = verdicts.outcomes(verdicts.of_section("section 4.3", "sections 5 and 6"), study)
-    return [Markdown(verdicts.summary(found)), verdicts.table(found)]
+    table = verdicts.table(found)
+    return [Markdown(verdicts.summary(found)), table, _card(study, "attack", table.caption)]
 
 
 def protocol() -> Table:

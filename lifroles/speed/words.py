@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lifroles.figures import Display, card
 from lifroles.prose import NBSP, counted, listed
 from lifroles.speed.record import COMMAND, OURS, Record, layers, networks, series, size, slope, standing
 
@@ -96,6 +97,13 @@ def behind(record: Record) -> str:
         f"the median of {p['rounds']} interleaved samples, commit {str(p['commit'] or 'unknown')[:7]}, "
         f"{p['started'][:10]}."
     )
+
+
+def made(record: Record) -> Display:
+    """Return the provenance card of a table."""
+    p = record["groups"]["c"]["provenance"]
+    where = f"From results/speed/kernels.json, measured on {p['processor']}. Each group's commit and versions: below, "
+    return card(COMMAND, [], "Measured times", f"{where}under 'Measured on'.")
 
 
 def times_caption(record: Record) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from IPython.display import Markdown
 
 from lifroles.benchmarks import BENCHMARKS
+from lifroles.figures import card
 from lifroles.prose import NBSP, listed, percent
-from lifroles.survey.record import Record
-from lifroles.survey.text import measured, minutes
+from lifroles.survey.record import COMMAND, Record
+from lifroles.survey.text import behind, measured, minutes
 from lifroles.tables import Table
 
 AIM = 0.05
@@ -91,4 +92,5 @@ def _loader_words(record: Record) -> Markdown:
 @measured("times")
 def times(record: Record) -> list[object]:
     """Return what data cost."""
-    return [_prepared_words(record), _prepared_table(record), _loader_words(record), _loader_table(record)]
+    origin = card(f"{COMMAND} times", [], "What data cost", behind(record, "times"))
+    return [_prepared_words(record), _prepared_table(record), _loader_words(record), _loader_table(record), origin]
