@@ -86,3 +86,8 @@ document.addEventListener("DOMContentLoaded", () => {
     card.querySelector("p").after(line);
   });
 });
+
+// docutils gives the entries of a bibliography a role that a list may not hold; a screen reader would not find them.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const entry of document.querySelectorAll(".citation-list > .citation")) entry.setAttribute("role", "listitem");
+});

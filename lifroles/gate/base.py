@@ -104,12 +104,13 @@ def digest(parts: Mapping[str, bytes]) -> str:
 def shared_inputs(layout: Layout) -> str:
     """Return one hash of what every executed notebook depends on beside its own source.
 
-    That is the package, the archived runs, the lock file and Python's minor version. Runs trained in
-    place are not among them: they follow from the others.
+    That is the package with the files that lie in it, the archived runs, the lock file and Python's minor version.
+    Runs trained in place are not among them: they follow from the others.
     """
-    files = [*(layout.root / "lifroles").rglob("*.py"), *(layout.root / "results").rglob("*")]
+    files = [*(layout.root / "lifroles").rglob("*"), *(layout.root / "results").rglob("*")]
     files.append(layout.root / "requirements.lock")
-    parts = {layout.page(path): path.read_bytes() for path in files if path.is_file()}
+    files = [path for path in files if path.is_file() and "__pycache__" not in path.parts]
+    parts = {layout.page(path): path.read_bytes() for path in files}
     parts["python"] = f"{sys.version_info.major}.{sys.version_info.minor}".encode()
     return digest(parts)
 

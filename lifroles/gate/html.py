@@ -31,7 +31,11 @@ _FETCHED = {
 }
 _FETCHED_LINKS = {"stylesheet", "preload", "modulepreload", "prefetch", "preconnect", "icon", "shortcut", "manifest"}
 _CSS_URL = re.compile(r"url\(\s*['\"]?([^'\")]+)|@import\s+['\"]([^'\"]+)")
+_ADDRESS = re.compile(r"https?://(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?(?:[/?#]\S*)?")
 _SCRIPT_URL = re.compile(r"https?://[^\s\"'<>\\]+\.(?:m?js|css)\b")
+HEAVIEST = 2_000_000
+"""Bytes that a page may weigh with its own pictures; scripts and styles, which all pages share, are not counted."""
+
 _LINK = "Mend the link, or the page it points to"
 
 
@@ -55,6 +59,7 @@ def check_html(html: Path, docnames: Iterable[str], profile: str = "archive") ->
     for path, soup in pages.items():
         page = path.relative_to(html).as_posix()
         problems.extend(_check_content(page, soup))
+        problems.extend(_check_weight(html, path, soup))
         problems.extend(_check_fetched(html, path, soup))
         problems.extend(_check_links(html, path, soup, anchors))
         is_redirect = soup.find("body") is None
@@ -96,6 +101,14 @@ def _check_content(page: str, soup: BeautifulSoup) -> Iterator[Problem]:
         yield Problem(page, "it shows a message of Sphinx in place of its text", "See the log of Jupyter Book")
 
 
+def _check_weight(html: Path, path: Path, soup: BeautifulSoup) -> Iterator[Problem]:
+    pictures = {_target(html, path, _value(tag, "src")) for tag in soup.find_all("img")}
+    weight = sum(file.stat().st_size for file in {path, *pictures} if file.is_file())
+    if weight > HEAVIEST:
+        what = f"it weighs {weight / 1e6:.1f} MB, more than {HEAVIEST / 1e6:g} MB"
+        yield Problem(path.relative_to(html).as_posix(), what, "Show less on it, or thin out what its figures draw")
+
+
 def _check_fetched(html: Path, path: Path, soup: BeautifulSoup) -> Iterator[Problem]:
     """Check everything that a browser fetches to show a page."""
     page = path.relative_to(html).as_posix()
@@ -127,10 +140,15 @@ def _fetched_by(tag: Tag) -> Iterator[str]:
 
 
 def _check_links(html: Path, path: Path, soup: BeautifulSoup, anchors: dict[Path, set[str]]) -> Iterator[Problem]:
-    """Check that every internal hyperlink leads to a file, and to an anchor where it names one."""
+    """Check that every internal hyperlink leads to a file, and to an anchor where it names one.
+
+    Of one to another site its form alone is checked: nothing is fetched.
+    """
     page = path.relative_to(html).as_posix()
     for tag in soup.find_all(["a", "area"]):
         url = _value(tag, "href")
+        if urlsplit(url).scheme in ("http", "https") and not _ADDRESS.fullmatch(url):
+            yield Problem(page, f"the link to '{url}' is not an address on the web", _LINK)
         if not url or _is_external(url) or urlsplit(url).scheme:
             continue
         if missing := _missing(html, path, url):

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from lifroles import book
 from lifroles.backends import reference
@@ -29,6 +37,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # No other host has an address, so that a page cannot reach one even where the machine could.
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 VIEWS: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
@@ -43,43 +53,10 @@ VIEWS: dict[str, dict[str, Any]] = {
 }
 PAGES = toc_pages(Layout(project_root()))
 
-# Every element with text of its own whose contrast with what lies behind it is below a ratio (WCAG 2: 4.5 for
-# running text). The page's own colours are read, so that a cell or figure with a background of its own counts.
-CONTRAST = """
-(least) => {
-  const parse = (text) => {
-    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
-    return [r, g, b, a];
-  };
-  const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));
-  const background = (element) => {
-    const layers = [];
-    for (let node = element; node; node = node.parentElement) {
-      const colour = parse(getComputedStyle(node).backgroundColor);
-      if (colour[3] > 0) layers.push(colour);
-      if (colour[3] === 1) break;
-    }
-    return layers.reverse().reduce((under, layer) => over(layer, under), [255, 255, 255]);
-  };
-  const luminance = (rgb) => {
-    const [r, g, b] = rgb.map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const faults = [];
-  for (const element of document.querySelectorAll('article *')) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    const hidden = element.closest('svg, script, style, button, .headerlink, mjx-container');
-    if (!own || hidden || !element.getClientRects().length) continue;
-    const under = background(element);
-    const text = over(parse(getComputedStyle(element).color), under);
-    const [low, high] = [luminance(text), luminance(under)].sort((x, y) => x - y);
-    const ratio = (high + 0.05) / (low + 0.05);
-    const what = `${element.tagName} ${element.textContent.trim().slice(0, 40)}`;
-    if (ratio < least) faults.push(`${ratio.toFixed(2)}: ${what}`);
-  }
-  return faults;
-}
-"""
+# What axe-core is asked: everything in WCAG 2.1 A and AA, and in a second theme what depends on colours.
+WCAG = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}}
+COLOURS = {"runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}}
+SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="session")
@@ -100,33 +77,56 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(scope="session")
+def served(archive_book: Path) -> Iterator[str]:
+    """Serve the built book on loopback; yield its address."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(archive_book))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> Iterator[dict[str, BrowserContext]]:
+    """The views that pages were opened in so far: one a view, so that scripts are fetched and compiled once."""
+    made: dict[str, BrowserContext] = {}
+    yield made
+    for context in made.values():
+        context.close()
+
+
 Opened = tuple[Page, list[str]]
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Browser, archive_book: Path, request: pytest.FixtureRequest) -> Iterator[Opened]:
-    """Open a page of the built book with the network cut off; yield it with all that went wrong so far."""
+def opened(
+    browser: Browser, contexts: dict[str, BrowserContext], served: str, request: pytest.FixtureRequest
+) -> Iterator[Opened]:
+    """Open a page of the built book; yield it with all that went wrong so far."""
     name, view = request.param
     faults: list[str] = []
 
-    def refuse(route: Route, asked: Request) -> None:
-        if asked.url.startswith(("file:", "data:", "blob:")):
-            route.continue_()
-        else:
+    def note(asked: Request) -> None:
+        if urlsplit(asked.url).scheme not in ("data", "blob") and not asked.url.startswith(served):
             faults.append(f"asked for {asked.url}")
-            route.abort()
 
-    context = browser.new_context(offline=True, **VIEWS[view])
-    context.route("**/*", refuse)
-    page = context.new_page()
+    if view not in contexts:
+        contexts[view] = browser.new_context(**VIEWS[view])
+    page = contexts[view].new_page()
+    page.on("request", note)
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("requestfailed", lambda asked: faults.append(f"did not get {asked.url}"))
-    page.goto((archive_book / f"{name}.html").as_uri())
+    page.goto(f"{served}/{name}.html")
     page.wait_for_load_state("load")
     page.evaluate("() => window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
     yield page, faults
-    context.close()
+    page.close()
 
 
 def _open(view: str) -> pytest.MarkDecorator:
@@ -163,7 +163,6 @@ def test_some_page_has_equations(archive_book: Path) -> None:
 
 def _assert_legible(page: Page, theme: str) -> None:
     assert page.evaluate("document.documentElement.dataset.theme") == theme
-    assert page.evaluate(CONTRAST, 3.0) == []
     assert page.locator("article").inner_text().strip()
     broken = page.evaluate("[...document.images].filter((i) => !i.naturalWidth).map((i) => i.src)")
     assert broken == []
@@ -183,6 +182,35 @@ def test_a_page_is_legible_in_the_light_theme(opened: Opened) -> None:
 @_open("dark")
 def test_a_page_is_legible_in_the_dark_theme(opened: Opened) -> None:
     _assert_legible(opened[0], "dark")
+
+
+@pytest.fixture(scope="session")
+def axe(require: Callable[[object, str], None]) -> str:
+    """Return axe-core's script, which a package for Playwright carries."""
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed: make setup")
+    return resources.files("axe_playwright_python").joinpath("axe.min.js").read_text("utf-8")
+
+
+def _assert_accessible(page: Page, axe: str, asked: dict[str, Any]) -> None:
+    page.evaluate(axe)
+    found = page.evaluate("(asked) => axe.run({ ...asked, resultTypes: ['violations'] })", asked)["violations"]
+    said = [
+        f"{fault['id']}: {node['html'][:120]} ({node['failureSummary'].splitlines()[-1].strip()})"
+        for fault in found
+        if fault["impact"] in SERIOUS
+        for node in fault["nodes"][:3]
+    ]
+    assert said == []
+
+
+@_open("light")
+def test_a_page_is_accessible(opened: Opened, axe: str) -> None:
+    _assert_accessible(opened[0], axe, WCAG)
+
+
+@_open("dark")
+def test_a_page_has_enough_contrast_in_the_dark_theme(opened: Opened, axe: str) -> None:
+    _assert_accessible(opened[0], axe, COLOURS)
 
 
 @_open("phone")
@@ -205,6 +233,60 @@ def test_the_theme_can_be_switched(opened: Opened) -> None:
         themes.append(page.evaluate("document.documentElement.dataset.theme"))
     assert set(themes) == {"light", "dark"}
     assert faults == []
+
+
+@pytest.mark.parametrize("opened", [("search", "light")], indirect=True, ids=["search"])
+def test_the_search_finds_what_is_there(opened: Opened, served: str) -> None:
+    page, faults = opened
+    page.goto(f"{served}/search.html?q=reset")
+    page.locator("#search-results li a").first.wait_for()
+    found = " ".join(page.locator("#search-results li").all_inner_texts())
+    assert "reset" in found.lower()
+    page.wait_for_load_state("networkidle")
+    page.goto(f"{served}/search.html?q=zzzz")
+    page.get_by_text("did not match any documents").wait_for()
+    assert faults == []
+
+
+@pytest.mark.parametrize("opened", [("book/notebooks/2_lif_neuron", "dark")], indirect=True)
+def test_a_figure_is_saved_as_numbers_and_as_pictures(opened: Opened, tmp_path: Path) -> None:
+    page, faults = opened
+    card = page.locator("figure.lifroles .lifroles-card").first
+    files = {}
+    for kind, part in {
+        "csv": card.locator("a[download]"),
+        "svg": card.get_by_role("button", name="SVG"),
+        "png": card.get_by_role("button", name="PNG"),
+    }.items():
+        with page.expect_download() as saving:
+            part.click()
+        files[kind] = tmp_path / saving.value.suggested_filename
+        saving.value.save_as(files[kind])
+    assert {path.suffix for path in files.values()} == {".csv", ".svg", ".png"}
+    assert len({path.stem for path in files.values()}) == 1
+    rows = list(csv.DictReader(files["csv"].open()))
+    assert len(rows) > 50
+    assert all(float(row["x"]) >= 0 for row in rows)
+    root = ElementTree.parse(files["svg"]).getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    with Image.open(files["png"]) as picture:
+        assert picture.width == round(3 * float(root.attrib["width"]))
+        grey = np.asarray(picture.convert("L"))
+    assert np.median(grey) == 255  # black on white, whatever the page's theme
+    assert grey.min() < 60
+    assert faults == []
+
+
+def test_every_figure_but_a_drawing_offers_its_numbers(archive_book: Path) -> None:
+    without = [
+        figure.svg["aria-label"]
+        for name in PAGES
+        for figure in BeautifulSoup((archive_book / f"{name}.html").read_text("utf-8"), "html.parser").select(
+            "figure.lifroles"
+        )
+        if figure.svg and not figure.select_one("a[download]")
+    ]
+    assert [str(label).partition(":")[0] for label in without] == ["The attack"]
 
 
 def _shown(page: Page, box: str) -> int:

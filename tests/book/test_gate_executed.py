@@ -91,7 +91,8 @@ def test_what_a_library_logs_is_no_fault(tiny_executed: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", ["notebooks/beta.ipynb", "lifroles/new.py", "results/xor/run.json", "requirements.lock"]
+    "changed",
+    ["notebooks/beta.ipynb", "lifroles/new.py", "lifroles/new.cu", "results/xor/run.json", "requirements.lock"],
 )
 def test_a_copy_that_is_older_than_its_inputs_is_named(tiny_executed: Path, changed: str) -> None:
     path = tiny_executed / changed

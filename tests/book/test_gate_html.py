@@ -53,6 +53,10 @@ def _whats(problems: list[Problem]) -> list[str]:
         (_with('<script>load("https://cdn.example/x.mjs")</script>'), "a script names https://cdn.example/x.mjs"),
         (_with('<div class="output traceback">ValueError</div>'), "it shows a traceback"),
         (_with('<div class="system-message">?</div>'), "it shows a message of Sphinx"),
+        (_with(f"<p>{'word ' * 400_000}</p>"), "it weighs 2.0 MB, more than 2 MB"),
+        (_with('<a href="https:/example.org/x">x</a>'), "the link to 'https:/example.org/x' is not an address"),
+        (_with('<a href="http://">x</a>'), "the link to 'http://' is not an address"),
+        (_with('<a href="https://localhost:8000/x">x</a>'), "the link to 'https://localhost:8000/x' is not an address"),
     ],
 )
 def test_a_fault_in_a_page_is_named(html: Path, fault: Callable[[Path], object], words: str) -> None:
@@ -66,6 +70,7 @@ def test_a_fault_in_a_page_is_named(html: Path, fault: Callable[[Path], object],
     "text",
     [
         '<a href="https://example.org/x#y">x</a>',
+        '<a href="https://doi.org/10.1088/2634-4386/ad6cef">x</a>',
         '<a href="mailto:a@example.org">x</a>',
         '<a href="index.html">x</a>',
         '<a href="#far-away">x</a>',
