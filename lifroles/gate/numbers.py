@@ -22,6 +22,7 @@ from typing import Any
 from lifroles.gate.base import Layout, Problem
 from lifroles.gate.notebooks import read_notebook
 
+_FENCED = re.compile(r"^ *(?P<fence>`{3,}).*?^ *(?P=fence)`*\s*$", re.DOTALL | re.MULTILINE)
 _DECLARED = re.compile(r"<!--\s*numbers:(.*?)-->", re.DOTALL)
 _ENTRY = re.compile(r"\s*(?P<text>[^=;]+?)\s*=\s*(?P<origin>\"[^\"]+\"|[\w.]+)\s*")
 _PLACES = (
@@ -30,7 +31,7 @@ _PLACES = (
 )
 # What is taken out before numbers are looked for, in this order.
 _NOT_TEXT = (
-    re.compile(r"^(?P<fence>`{3,}).*?^(?P=fence)`*\s*$", re.DOTALL | re.MULTILINE),  # code and directives
+    _FENCED,  # code and directives
     re.compile(r"<!--.*?-->", re.DOTALL),
     re.compile(r"\$\$.*?\$\$", re.DOTALL),
     re.compile(r"(?:\{[\w:+-]+\})?(?P<ticks>`+)[^`].*?(?P=ticks)", re.DOTALL),  # code and roles
@@ -78,7 +79,7 @@ def _check_notebook(page: str, text: str) -> Iterator[Problem]:
 
 def _check(page: str, where: str, text: str) -> Iterator[Problem]:
     declared: dict[str, str] = {}
-    for comment in _DECLARED.findall(text):
+    for comment in _DECLARED.findall(_FENCED.sub("", text)):
         for entry in filter(str.strip, comment.split(";")):
             if match := _ENTRY.fullmatch(entry):
                 declared[_plain(match["text"])] = match["origin"]

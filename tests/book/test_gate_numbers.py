@@ -43,6 +43,10 @@ def test_what_counts_as_a_number(text: str, found: list[str]) -> None:
     assert numbers(text) == found
 
 
+def test_a_declaration_that_is_shown_as_code_declares_nothing(tiny_sources: Path) -> None:
+    assert _problems(tiny_sources, "- Write:\n\n  ```markdown\n  <!-- numbers: 3 = nmnist.dt -->\n  ```") == []
+
+
 def test_a_number_without_a_record_is_named(tiny_sources: Path) -> None:
     assert _problems(tiny_sources, "It is right in 77.5 % of the cases.") == [
         "the text holds the number '77.5 %', which comes from no record"
