@@ -74,7 +74,8 @@ def _picture(panel: str, series: str, values: np.ndarray) -> Iterator[_Row]:
 
 def _colour(pixel: np.ndarray) -> str:
     share = pixel / 255 if pixel.dtype == np.uint8 else np.clip(pixel, 0, 1)
-    return to_hex(tuple(float(part) for part in share))
+    red, green, blue = (float(part) for part in share[:3])
+    return to_hex((red, green, blue))
 
 
 def _series(artist: Any, otherwise: str) -> str:
