@@ -35,6 +35,7 @@ from lifroles.gate import (
     check_copies,
     check_html,
     check_numbers,
+    check_sentences,
     check_sources,
     check_toc,
     toc_pages,
@@ -89,7 +90,7 @@ def build(
         raise ParameterError("The profile is one for the whole book: give it as --profile, not as a parameter.")
     with _Report(quiet) as report, _only_one(layout):
         _refuse([*check_config(layout), *check_toc(layout), *check_sources(layout, schemas)])
-        _refuse(check_numbers(layout, toc_pages(layout)))
+        _refuse([*check_numbers(layout, toc_pages(layout)), *check_sentences(layout)])
         notebooks = _notebook_pages(layout)
         chosen = notebooks if pages is None else list(pages)
         for name in chosen:
@@ -144,7 +145,7 @@ def check(root: Path | None = None, schemas: Schemas = SCHEMAS) -> list[Problem]
         notebooks = _notebook_pages(layout)
     except Exception:  # whatever is wrong with the table of contents is among the problems
         return sorted(set(problems))
-    problems += check_numbers(layout, toc_pages(layout))
+    problems += [*check_numbers(layout, toc_pages(layout)), *check_sentences(layout)]
     problems += check_copies(layout, notebooks, schemas)
     if layout.html.is_dir():
         problems += _check_built(layout, notebooks)

@@ -108,3 +108,20 @@ def accuracy(benchmark: str, variant: str) -> Reported | None:
     if variant not in PAPER_VARIANTS:
         raise SpecError(f"variant is {variant!r}: give one of {', '.join(PAPER_VARIANTS)}.")
     return TABLE6[variant][benchmark] if variant in TABLE6 else None
+
+
+def difference(benchmark: str, variant: str) -> float:
+    """Return by how much a variant's accuracy exceeds the baseline's in Table 6, as a share.
+
+    Raises:
+        SpecError: Table 6 does not have both.
+    """
+    other, baseline = accuracy(benchmark, variant), accuracy(benchmark, "baseline")
+    if other is None or baseline is None:
+        raise SpecError(f"Table 6 has no {variant!r} on {benchmark!r}.")
+    return other.value - baseline.value
+
+
+def drop(model: str, dt: int) -> float:
+    """Return how much less accurate a model of Table 7 is at another step length (ms) than at 3 ms, as a share."""
+    return TABLE7[model][3].value - TABLE7[model][dt].value

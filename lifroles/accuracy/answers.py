@@ -11,6 +11,9 @@ from lifroles.accuracy.words import label
 from lifroles.statistics import mean_interval
 from lifroles.variant import TABLE6_VARIANTS
 
+NEAR = 0.02
+"""How near an accuracy comes to the paper's to be told."""
+
 
 def leakage(found: Sequence[Outcome]) -> str:
     """Return whether a network without memory learns SHD, and where it does not."""
@@ -104,14 +107,15 @@ def batch_size(found: Sequence[Outcome]) -> str:
         batch = int(one.setting.changes.get("batch_size", 1024))
         said.append(f"{batch:,} ({prose.counted(-(-samples // batch), 'update')} an epoch): {prose.percent(one.mean)}")
     best = max(found, key=lambda one: one.mean)
-    enough = [one for one in found if one.mean >= reported.value - 0.02]
+    enough = [one for one in found if one.mean >= reported.value - NEAR]
     text = f"Batch size and accuracy: {'; '.join(said)}."
     if best.setting.changes:
         text += f" Best: {best.setting.label}."
     return text + (
-        f" Within 2 points of the paper's {reported.text} or above: {prose.listed(o.setting.label for o in enough)}."
+        f" Within {prose.points(NEAR, 0)} of the paper's {reported.text} or above: "
+        f"{prose.listed(o.setting.label for o in enough)}."
         if enough
-        else f" None comes within 2 points of the paper's {reported.text}, on other data."
+        else f" None comes within {prose.points(NEAR, 0)} of the paper's {reported.text}, on other data."
     )
 
 

@@ -39,11 +39,6 @@ def _table6(variant: str, benchmark: str) -> float:
     return reported.value
 
 
-def _drop(model: str, dt: int) -> float:
-    """Return how much less accurate a model of Table 7 is at another step length than at 3 ms."""
-    return paper.TABLE7[model][3].value - paper.TABLE7[model][dt].value
-
-
 def influence(benchmark: str, variants: tuple[str, ...] = TABLE6_VARIANTS) -> float:
     """Return the mean distance of the other variants' accuracies from the baseline's, in Table 6."""
     others = [v for v in variants if v != "baseline" and paper.TABLE6[v][benchmark] is not None]
@@ -98,16 +93,16 @@ def _gesture_difference() -> str:
 
 def _complete_leakage() -> str:
     said = [
-        f"at {dt} ms the accuracy changes by {signed_points(-_drop('complete_leakage', dt), 2)} points with complete "
-        f"leakage and by {signed_points(-_drop('baseline', dt), 2)} with the baseline"
+        f"at {dt} ms the accuracy changes by {signed_points(-paper.drop('complete_leakage', dt), 2)} points with "
+        f"complete leakage and by {signed_points(-paper.drop('baseline', dt), 2)} with the baseline"
         for dt in (1, 10)
     ]
     return f"In Table 7, {listed(said)}: worse at the one, better at the other."
 
 
 def _no_leakage() -> str:
-    gains = [signed_points(-_drop(model, 10), 2) for model in ("baseline", "no_leakage")]
-    loses = [points(_drop(model, 1), 2) for model in ("baseline", "no_leakage")]
+    gains = [signed_points(-paper.drop(model, 10), 2) for model in ("baseline", "no_leakage")]
+    loses = [points(paper.drop(model, 1), 2) for model in ("baseline", "no_leakage")]
     return (
         f"That holds at 1 ms ({loses[1]} lost without leakage, {loses[0]} with it). At 10 ms the accuracy changes by "
         f"{gains[1]} points without leakage and by {gains[0]} with it: about the same."

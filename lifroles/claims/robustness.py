@@ -54,7 +54,7 @@ CLAIMS: tuple[Claim, ...] = (
             for key in ("noise/0.01", "noise/0.03")
             for better, worse in (("complete_leakage", "baseline"), ("baseline", "no_leakage"))
         ],
-        "What 1 % and 3 % of additional events cost in accuracy.",
+        "What additional events, one or three in a hundred empty entries, cost in accuracy.",
     ),
 )
 """In the order in which the paper makes them."""

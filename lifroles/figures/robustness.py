@@ -215,12 +215,20 @@ def corruptions(study: Study) -> Figure | None:
         return fig
 
 
+NOISE = 0.03
+"""The strength of noise that the sweep of k_tau shows."""
+
+
 def sweep(study: Study) -> Figure | None:
     """Return accuracy, what corruptions leave of it and the flips of each attack by k_tau; ``None`` for under four."""
     if len(study.sweep) < 4:
         return None
     panels: list[tuple[str, Any]] = []
-    for label, kind, strength in (("clean", "noise", 0.0), ("3 % noise", "noise", 0.03), ("half lost", "drop", 0.5)):
+    for label, kind, strength in (
+        ("clean", "noise", 0.0),
+        (f"{NOISE:.0%} noise", "noise", NOISE),
+        ("half lost", "drop", 0.5),
+    ):
         panels.append((label, lambda k, a=kind, s=strength: study.corruption(study.sweep[k], a).get(s, {})))
     with style():
         fig, axes = figure(2, 330, "Accuracy and flips by leakage coefficient.", sharex=True)

@@ -10,7 +10,7 @@ from lifroles.gate.config import check_config, check_toc, toc_pages
 from lifroles.gate.executed import check_copies, check_copy
 from lifroles.gate.html import check_html
 from lifroles.gate.notebooks import check_sources
-from lifroles.gate.numbers import check_numbers
+from lifroles.gate.numbers import check_numbers, check_sentences
 
 __all__ = [
     "Layout",
@@ -22,6 +22,7 @@ __all__ = [
     "check_copy",
     "check_html",
     "check_numbers",
+    "check_sentences",
     "check_sources",
     "check_toc",
     "toc_pages",

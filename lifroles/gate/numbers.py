@@ -9,10 +9,14 @@ comes from::
 
 The right side is a field of a benchmark's protocol or facts, a value of the package, or, in quotation marks, where a
 number that is in neither comes from. The first two are compared with the text. Numbers in words are not looked at.
+
+The sentences that the package itself writes are made from records, too: one of them that holds a number of per cent or
+points as it stands is refused.
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import math
 import re
@@ -44,6 +48,8 @@ _NOT_TEXT = (
     re.compile(r"\bet al\.,? \(?(?:19|20)\d\d\b"),
     re.compile(_PLACES, re.IGNORECASE),
 )
+_RESULT = re.compile(r"(?<![\w.,])\d[\d.,]*\s?(?:%|points?\b)")
+_LEVEL = re.compile(r"\b95 % ")
 # Neither inside a word or a name (DVS128, ResNet-18) nor inside another number.
 _NUMBER = re.compile(r"(?<![\w.,])(?<![A-Za-z]-)[-−]?\d+(?:[,.]\d+)*(?:e[-−]?\d+)?(?:\s?%)?(?![A-Za-z\d])")
 # Names that have a number, and the two values of a spike or the ends of a share.
@@ -65,6 +71,27 @@ def check_numbers(layout: Layout, pages: Iterable[str]) -> list[Problem]:
         elif source.is_file():
             problems.extend(_check_notebook(layout.page(source), source.read_text("utf-8")))
     return problems
+
+
+def check_sentences(layout: Layout) -> list[Problem]:
+    """Return the sentences of the package that hold a result as it stands; the level of an interval is none."""
+    problems: list[Problem] = []
+    for path in sorted((layout.root / "lifroles").rglob("*.py")):
+        text = path.read_text("utf-8")
+        for node in _strings(text) if _RESULT.search(text) else ():
+            if found := _RESULT.search(_LEVEL.sub(" ", str(node.value))):
+                what = f"line {node.lineno} writes '{found[0]}', which comes from no record"
+                problems.append(Problem(layout.page(path), what, "Compute it, or name it as a constant"))
+    return problems
+
+
+def _strings(code: str) -> Iterator[ast.Constant]:
+    """Return the strings of a module that are no docstrings, those inside of f-strings among them."""
+    nodes = list(ast.walk(ast.parse(code)))
+    docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node
 
 
 def _check_notebook(page: str, text: str) -> Iterator[Problem]:

@@ -9,7 +9,7 @@ from tiny import edit
 from tiny_schemas import SCHEMAS
 
 from lifroles import book
-from lifroles.gate import Layout, PublicationError, check_numbers, toc_pages
+from lifroles.gate import Layout, PublicationError, check_numbers, check_sentences, toc_pages
 from lifroles.gate.numbers import numbers
 from lifroles.paths import project_root
 
@@ -85,6 +85,21 @@ def test_a_wrong_origin_is_named(tiny_sources: Path, declared: str, words: str) 
     assert words in "\n".join(_problems(tiny_sources, f"There are 15 steps.\n\n<!-- numbers: {declared} -->"))
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ('X = "It is right in 77.5 % of the cases."', ["line 1 writes '77.5 %', which comes from no record"]),
+        ('def f(x):\n    return f"{x} loses 3.2 points."', ["line 2 writes '3.2 points', which comes from no record"]),
+        ('"""It loses 3.2 points."""\nX = f"{Y} points, mean and 95 % interval"  # 3 %', []),
+    ],
+)
+def test_a_result_in_a_sentence_of_the_package_is_named(tiny_sources: Path, code: str, words: list[str]) -> None:
+    (tiny_sources / "lifroles").mkdir()
+    (tiny_sources / "lifroles/words.py").write_text(code)
+    problems = check_sentences(Layout(tiny_sources))
+    assert [problem.what for problem in problems] == words
+
+
 def test_the_build_refuses_such_a_page_before_anything_runs(tiny_sources: Path) -> None:
     path = tiny_sources / "notebooks/beta.ipynb"
     edit(path, lambda nb: nb.cells[0].update(source=nb.cells[0].source + "\n\nIt is 77.5 % right."))
@@ -96,3 +111,4 @@ def test_the_build_refuses_such_a_page_before_anything_runs(tiny_sources: Path) 
 def test_every_number_in_the_projects_own_text_has_an_origin() -> None:
     layout = Layout(project_root())
     assert check_numbers(layout, toc_pages(layout)) == []
+    assert check_sentences(layout) == []
