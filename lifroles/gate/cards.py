@@ -24,7 +24,7 @@ _CARD = re.compile(r'class="lifroles-card"')
 _FIGURE = re.compile(r"<figure\b")
 _TABLE = re.compile(r"<table\b")
 _MARKDOWN_TABLE = re.compile(r"^ *\|? *:?-{3,}", re.MULTILINE)
-_UNKNOWN = re.compile(r"<code>(?P<run>[^<]+)</code>: [^<]*\b(?P<what>commit|data) unknown")
+_UNKNOWN = re.compile(r"<code>(?P<run>[^<]+)</code>(?:</a>)?: [^<]*\b(?P<what>commit|data) unknown")
 
 
 def check_cards(page: str, copy: NotebookNode) -> Iterator[Problem]:
