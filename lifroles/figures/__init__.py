@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lifroles.figures.display import Display, card, command, show, svg
+from lifroles.figures.display import COMPUTED, Display, card, command, show, svg
 
-__all__ = ["Display", "card", "command", "show", "svg"]
+__all__ = ["COMPUTED", "Display", "card", "command", "show", "svg"]

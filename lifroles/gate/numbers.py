@@ -53,7 +53,7 @@ _LEVEL = re.compile(r"\b95 % ")
 # Neither inside a word or a name (DVS128, ResNet-18) nor inside another number.
 _NUMBER = re.compile(r"(?<![\w.,])(?<![A-Za-z]-)[-−]?\d+(?:[,.]\d+)*(?:e[-−]?\d+)?(?:\s?%)?(?![A-Za-z\d])")
 # Names that have a number, and the two values of a spike or the ends of a share.
-_NAMES = re.compile(r"CC BY \d\.\d|\d-Clause|Python \d\.\d+|NFS \d|[Vv]ersion \d[\d.]*|\b[01] (?:or|to|and) [01]\b")
+_NAMES = re.compile(r"CC BY \d\.\d|\d-Clause|Python \d\.\d+|NFS \d|[Vv]ersion \d[\d.]*\b|\b[01] (?:or|to|and) [01]\b")
 
 
 def check_numbers(layout: Layout, pages: Iterable[str]) -> list[Problem]:
