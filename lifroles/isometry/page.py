@@ -9,7 +9,7 @@ import numpy as np
 from IPython.display import Markdown
 
 from lifroles.benchmarks.cifar10 import Cifar10Protocol
-from lifroles.figures import Display, command, show
+from lifroles.figures import Display, card, command, show
 from lifroles.figures import isometry as draw
 from lifroles.isometry.initial import COMMAND, DEPTHS, MEMORYLESS, NORMS, Record
 from lifroles.isometry.study import VARIANT, Case, Cases, Trained, initial, rows, title
@@ -44,6 +44,11 @@ def behind(record: Record) -> str:
         f"(source {record['source']}), {record['channels']:g} times the channels, {p['processor']}, "
         f"{counted(p['threads'], 'thread')}, commit {commit}, {p['started'][:10]}."
     )
+
+
+def made(record: Record) -> Display:
+    """Return the provenance card of a table about untrained networks."""
+    return card(COMMAND, [], "Before training", behind(record))
 
 
 def _download(cases: Cases, metric: str, key: str) -> Download:

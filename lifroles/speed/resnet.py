@@ -10,6 +10,7 @@ from IPython.display import Markdown
 
 from lifroles import records
 from lifroles.benchmarks.cifar10 import Cifar10, Cifar10Protocol
+from lifroles.figures import Display, card
 from lifroles.paper import TABLE6
 from lifroles.paths import results_dir
 from lifroles.prose import NBSP, counted, listed, percent, points
@@ -176,6 +177,13 @@ def full(record: Record) -> Markdown:
         f"this was timed, it is one command:\n\n```bash\nlifroles train cifar10 {given} --seeds {numbers} "
         f"--source official --device cuda\n```"
     )
+
+
+def made(record: Record) -> Display:
+    """Return the provenance card of a table; each group's machine and versions stand at the end of the page."""
+    places = {str(group["provenance"]["commit"] or "unknown")[:7] for group in record["groups"].values()}
+    behind = f"From {path().relative_to(results_dir().parent).as_posix()}, commit {listed(sorted(places))}."
+    return card(COMMAND, [], "Cost of a training step", behind)
 
 
 def origin(record: Record) -> Markdown:
