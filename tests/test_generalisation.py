@@ -60,7 +60,7 @@ def test_an_empty_archive_is_said_plainly_and_the_papers_numbers_stay(tmp_path):
     assert "trained: none yet" in words.scale_note(study)
     assert words.table7(study, "steps").rows[0][1] == f"not run · 90.82{NBSP}%"
     assert "neither reading can be compared" in words.readings(study)
-    summary, table = page.claims(study)
+    summary, table, _ = page.claims(study)
     assert f"{len(table.rows)} cannot be tested" in summary.data
     assert {row[2] for row in table.rows} == {"not tested: runs are missing"}
     assert not any(table.notes)

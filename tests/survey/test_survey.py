@@ -158,7 +158,7 @@ def test_simple_and_trained_readers_and_times_are_shown():
         "share": 0.05,
     }
     found = {"prepared": {"cifar10": spent, "shd": spent}, "binned": {**spent, "dt": 1.0}, "loader": {"cifar10": ran}}
-    total, prepared, waits, loader = costs.times({"times": {**origin, "found": found}})
+    total, prepared, waits, loader, _ = costs.times({"times": {**origin, "found": found}})
     assert isinstance(prepared, Table) and isinstance(loader, Table)
     assert "None of these does" in words(waits)
     assert "take 10\N{NO-BREAK SPACE}s by the clock and 20\N{NO-BREAK SPACE}s of" in words(total)
