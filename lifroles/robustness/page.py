@@ -85,9 +85,10 @@ def variations(study: Study) -> list[object]:
     shown += transfers or [Markdown(f"Transfer to other models: {words.NOT_ASKED}.")]
     fig = figures.in_time(study, TITLES)
     said = words.in_time_caption(study)
-    if fig is None:
-        return [*shown, Markdown(said), _card(study, "attack", "Variations and transfer of the attacks")]
-    return [*shown, _shown(study, fig, said, _asked(study, "attack"))]
+    if fig is not None:
+        return [*shown, _shown(study, fig, said, _asked(study, "attack"))]
+    tables = [_card(study, "attack", "Other attacks and transfer")] if any(isinstance(o, Table) for o in shown) else []
+    return [*shown, *tables, Markdown(said)]
 
 
 def corruptions(study: Study) -> list[object]:
