@@ -17,11 +17,14 @@ from lifroles.tables import Download
 
 COLUMNS = ("panel", "series", "x", "y", "value")
 
+MOST = 5000
+"""Rows that are offered: a page with more would weigh too much, and such a figure is rather a photograph."""
+
 _Row = tuple[str, str, object, object, object]
 
 
 def drawn(fig: Figure, name: str) -> Download | None:
-    """Return what a figure shows as a file, or ``None`` of a drawing, which shows no data.
+    """Return what a figure shows as a file, or ``None`` of a drawing, which shows no data, and of a photograph.
 
     A row is a point of a line, a mark, an end of a stroke, a bar (its middle and height) or an entry of a picture
     (with its value, or its colour); entries that have the picture's commonest value are left out.
@@ -31,7 +34,7 @@ def drawn(fig: Figure, name: str) -> Download | None:
         name: of the file, without its ending.
     """
     rows = [row for number, ax in enumerate(fig.axes, start=1) for row in _panel(ax, number)]
-    return Download(name, COLUMNS, rows) if rows else None
+    return Download(name, COLUMNS, rows) if 0 < len(rows) <= MOST else None
 
 
 def _panel(ax: Axes, number: int) -> Iterator[_Row]:
