@@ -287,7 +287,7 @@ def test_every_figure_but_drawings_and_photographs_offers_its_numbers(archive_bo
         if figure.svg and not figure.select_one("a[download]")
     ]
     assert "The attack" in {str(label).partition(":")[0] for label in without}
-    assert len(without) <= 5
+    assert len(without) <= 7  # recordings and images of the page on data
 
 
 def _shown(page: Page, box: str) -> int:
