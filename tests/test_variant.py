@@ -38,7 +38,7 @@ def test_an_impossible_leak_is_refused_by_name(leak):
 
 def test_an_impossible_reset_or_recurrence_is_refused_by_name():
     with pytest.raises(SpecError, match="reset is 'None'"):
-        Variant(reset="None")  # pyright: ignore[reportArgumentType]
+        Variant(reset="None")
     with pytest.raises(SpecError, match="recurrent is 1"):
         Variant(recurrent=1)  # pyright: ignore[reportArgumentType]
 
