@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles import overview, probes
-from lifroles.accuracy import activity, answers, collect, differences, matrix, page, questions, roles
+from lifroles.accuracy import activity, answers, collect, differences, matrix, mechanism, page, questions, roles
 from lifroles.accuracy.settings import Outcome, Setting
 from lifroles.claims.verdict import Verdict
 from lifroles.figures import accuracy as figures
@@ -223,10 +225,14 @@ def test_the_archive_is_not_asked_and_what_is_not_measured_says_so(made, monkeyp
 
 def test_a_deep_network_is_drawn_by_four_of_its_layers(made):
     record = fake_record("cifar10", "baseline", 0, "jpeg", **SCALES["archive"]["cifar10"].changes)
-    record.final["spike_rate"] = {**{f"hidden{i}": 0.1 for i in range(1, 18)}, "output": 0.2}
-    titles = [ax.get_title(loc="left") for ax in figures.rates(made(record), "cifar10").axes]
-    layers = ("hidden layer 1", "hidden layer 10", "hidden layer 17", "output layer")
+    # as the residual network names them, in the order of a sorted file
+    blocks = {f"block{block}.{layer}": 0.1 * block for block in range(1, 11) for layer in (1, 2)}
+    record.final["spike_rate"] = dict(sorted({**blocks, "output": 0.2, "stem": 0.3}.items()))
+    study = made(record)
+    titles = [ax.get_title(loc="left") for ax in figures.rates(study, "cifar10").axes]
+    layers = ("stem layer", "block 6, layer 1", "block 10, layer 2", "output layer")
     assert titles == [f"CIFAR10, {layer}" for layer in layers]
+    assert "first spiking layer: 0.300 to 0.300 spikes" in mechanism.rates_caption(study, "cifar10")
 
 
 SETTING = Setting("a", "nmnist", "baseline", "saccades", {"lr": 1e-3}, 20)
@@ -353,7 +359,7 @@ def test_every_download_reads_as_a_table(made):
 
 
 def test_a_download_lies_in_the_page_itself():
-    link = Download("a", ("x", "y"), [("1,5", 0.25), ("ü", None)]).link()
-    assert link == (
-        '<a download="a.csv" href="data:text/csv;charset=utf-8,x%2Cy%0A%221%2C5%22%2C0.25%0A%C3%BC%2C%0A">a.csv</a>'
-    )
+    link = Download("a", ("x", "y"), [("1,5", 0.25), ("ü & <b>", None)]).link()
+    found = re.fullmatch(r'<a download="a.csv" href="data:text/csv;charset=utf-8,([^"<>&#\s]*)">a.csv</a>', link)
+    assert found
+    assert unquote(found[1]) == 'x,y\n"1,5",0.25\nü & <b>,\n'

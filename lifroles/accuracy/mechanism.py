@@ -7,7 +7,7 @@ from statistics import median
 from typing import Any
 
 from lifroles import benchmarks, prose
-from lifroles.accuracy.study import Delay, Study
+from lifroles.accuracy.study import Delay, Study, in_order
 from lifroles.accuracy.words import NOT_RUN, label, named, seeds_a_variant, title
 from lifroles.store import Record
 from lifroles.study import DELAY_EPOCHS
@@ -48,12 +48,13 @@ def _solved(record: Record) -> int:
 
 
 def rates_caption(study: Study, benchmark: str) -> str:
-    """Return the finding of the spike-rate figure: hidden layer, with and without reset."""
-    rates = {c.variant: c.rates("hidden1") for c in study.row(benchmark) if c.records}
+    """Return the finding of the spike-rate figure: the first spiking layer, with and without reset."""
+    first = in_order({layer for r in study.records(benchmark) for layer in r.final["spike_rate"]})[:1]
+    rates = {c.variant: c.rates(layer) for c in study.row(benchmark) for layer in first if c.records}
     means = {v: math.fsum(r) / len(r) for v, r in rates.items() if r}
     if not means:
         return f"{title(benchmark)}: {NOT_RUN}."
-    text = f"{named(study, benchmark)}, first hidden layer: "
+    text = f"{named(study, benchmark)}, first spiking layer: "
     if "baseline" in means and "no_reset" in means:
         without, normal = round(means["no_reset"], 3), round(means["baseline"], 3)
         often = "as often" if without == normal else "more often" if without > normal else "less often"

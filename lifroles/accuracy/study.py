@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
@@ -134,6 +135,11 @@ class Study:
         own, base = self.accuracies(benchmark, variant), self.accuracies(benchmark, "baseline")
         pairs = [own[seed] - base[seed] for seed in sorted(own.keys() & base.keys())]
         return mean_interval(pairs) if pairs else None
+
+
+def in_order(layers: Iterable[str]) -> list[str]:
+    """Return the names of spiking layers in the order of the network: as they are numbered, ``output`` last."""
+    return sorted(layers, key=lambda name: (name == "output", [int(n) for n in re.findall(r"\d+", name)]))
 
 
 def scale(p: AccuracyParameters, benchmark: str) -> Scale:

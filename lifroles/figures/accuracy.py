@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lifroles import benchmarks
-from lifroles.accuracy.study import Cell, Study
+from lifroles.accuracy.study import Cell, Study, in_order
 from lifroles.figures.dots import ROW, dots, not_run, rows
 from lifroles.figures.style import (
     CHANCE,
@@ -164,14 +164,22 @@ def groups(study: Study) -> Figure:
         return fig
 
 
-def _layers(found: set[str]) -> dict[str, str]:
+def _layers(found: Iterable[str]) -> dict[str, str]:
     """Return the layers to draw, in the order of the network, and their names: of a deep network only four."""
-    hidden = sorted((name for name in found if name != "output"), key=lambda name: int(name.removeprefix("hidden")))
-    order = [*hidden, *(found & {"output"})] or ["hidden1"]
-    names = {name: f"hidden layer {i + 1}" if len(hidden) > 1 else "hidden layer" for i, name in enumerate(hidden)}
-    if len(order) > 4:
-        order = [order[0], order[len(order) // 2], *order[-2:]]
-    return {name: names.get(name, "output layer" if name == "output" else "hidden layer") for name in order}
+    order = in_order(found) or ["hidden1"]
+    several = sum(name != "output" for name in order) > 1
+    drawn = [order[0], order[len(order) // 2], *order[-2:]] if len(order) > 4 else order
+    return {name: _layer(name, several) for name in drawn}
+
+
+def _layer(name: str, several: bool) -> str:
+    """Return the name for readers of ``hidden2``, ``stem``, ``block3.1`` or ``output``."""
+    if name in ("output", "stem"):
+        return f"{name} layer"
+    if name.startswith("block"):
+        block, layer = name.removeprefix("block").split(".")
+        return f"block {block}, layer {layer}"
+    return f"hidden layer {name.removeprefix('hidden')}" if several else "hidden layer"
 
 
 def rates(study: Study, benchmark: str) -> Figure:
