@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -64,7 +65,7 @@ def write(html: Path, pages: Sequence[str], title: str, out: Path) -> Path:
         BookError: there is no browser, or it did not print.
     """
     try:
-        from playwright.sync_api import Error, sync_playwright
+        from playwright.sync_api import Error
     except ImportError:
         raise BookError("Printing needs the package playwright: pip install -c requirements.lock playwright.") from None
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -75,27 +76,35 @@ def write(html: Path, pages: Sequence[str], title: str, out: Path) -> Path:
         source, printed = Path(folder, "book.html"), Path(folder, "book.pdf")
         source.write_text(assemble(html, pages, title), "utf-8")
         try:
-            with sync_playwright() as playwright:
-                chromium = playwright.chromium.launch(executable_path=browser, args=_FLAGS)
-                page = chromium.new_page(color_scheme="light", offline=True)
-                page.set_default_timeout(_TIMEOUT)
-                page.goto(source.as_uri())
-                page.evaluate("() => window.MathJax && MathJax.startup && MathJax.startup.promise.then(() => true)")
-                page.pdf(
-                    path=printed,
-                    prefer_css_page_size=True,
-                    print_background=True,
-                    outline=True,
-                    tagged=True,
-                    display_header_footer=True,
-                    header_template="<span></span>",
-                    footer_template=_FOOTER,
-                )
-                chromium.close()
+            # In a thread of its own: Playwright refuses one in which a loop runs, such as a notebook's.
+            with ThreadPoolExecutor(1) as aside:
+                aside.submit(_print, browser, source.as_uri(), printed).result()
         except Error as error:
             raise BookError(f"The browser did not print the book ({str(error).splitlines()[0]}): try again.") from error
         os.replace(printed, out)
     return out
+
+
+def _print(browser: str, address: str, out: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=browser, args=_FLAGS)
+        page = chromium.new_page(color_scheme="light", offline=True)
+        page.set_default_timeout(_TIMEOUT)
+        page.goto(address)
+        page.evaluate("() => window.MathJax && MathJax.startup && MathJax.startup.promise.then(() => true)")
+        page.pdf(
+            path=out,
+            prefer_css_page_size=True,
+            print_background=True,
+            outline=True,
+            tagged=True,
+            display_header_footer=True,
+            header_template="<span></span>",
+            footer_template=_FOOTER,
+        )
+        chromium.close()
 
 
 def assemble(html: Path, pages: Sequence[str], title: str) -> str:

@@ -119,7 +119,12 @@ def opened(
         contexts[view] = browser.new_context(**VIEWS[view])
     page = contexts[view].new_page()
     page.on("request", note)
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on(
+        "console",
+        lambda message: (
+            faults.append(f"{message.text} ({message.location['url']})") if message.type == "error" else None
+        ),
+    )
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("requestfailed", lambda asked: faults.append(f"did not get {asked.url}"))
     page.goto(f"{served}/{name}.html")
@@ -264,7 +269,7 @@ def test_a_figure_is_saved_as_numbers_and_as_pictures(opened: Opened, tmp_path: 
         saving.value.save_as(files[kind])
     assert {path.suffix for path in files.values()} == {".csv", ".svg", ".png"}
     assert len({path.stem for path in files.values()}) == 1
-    rows = list(csv.DictReader(files["csv"].open()))
+    rows = list(csv.DictReader(files["csv"].read_text("utf-8").splitlines()))
     assert len(rows) > 50
     assert all(float(row["x"]) >= 0 for row in rows)
     root = ElementTree.parse(files["svg"]).getroot()
@@ -322,7 +327,7 @@ def test_a_run_is_found_in_the_list_and_its_page_opened(opened: Opened) -> None:
     assert 0 < chosen < every
     assert page.locator(".lifroles-runs output").inner_text() == f"{chosen} of {every} runs"
     page.locator(".lifroles-runs tbody a:visible").first.click()
-    assert page.locator("h1").inner_text().startswith("N-MNIST: Without reset, seed ")
+    assert page.locator("article h1").inner_text().startswith("N-MNIST: Without reset, seed ")
     assert page.locator("figure.lifroles svg").bounding_box() is not None
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.get_by_role("link", name="all archived runs").click()

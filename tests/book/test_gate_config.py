@@ -27,7 +27,7 @@ def _only(problems: list[Problem], page: str) -> str:
         ("  stderr_output:", "  stder_output:", ["unknown key 'stder_output' under 'execute'", "'stderr_output'"]),
         ("title:", "use_issues_button: true\ntitle:", ["unknown key 'use_issues_button'", "belongs under 'html'"]),
         ("  path_to_book:", "  path_to_boook:", ["unknown key 'path_to_boook' under 'repository'"]),
-        ("html:", "launch_buttons: {thebee: true}\nhtml:", ["unknown key 'thebee' under 'launch_buttons'"]),
+        ("launch_buttons:", "launch_buttons:\n  thebee: true", ["unknown key 'thebee' under 'launch_buttons'"]),
         ("html:", "latex: {latex_engin: x}\nhtml:", ["unknown key 'latex_engin' under 'latex'"]),
         ("  use_issues_button:", "  analytics: {google_id: x}\n  use_issues_button:", ["under 'html.analytics'"]),
         ("parse:", "parse: {}\nparse:", ["the key 'parse' is given twice, in lines"]),
