@@ -82,6 +82,14 @@ def served(archive_book: Path) -> Iterator[str]:
     """Serve the built book on loopback; yield its address."""
 
     class Quiet(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # A browser may look for an icon at the root of the host, which is not the book's to give.
+            if self.path == "/favicon.ico":
+                self.send_response(204)
+                self.end_headers()
+            else:
+                super().do_GET()
+
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing."""
 
