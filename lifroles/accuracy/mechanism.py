@@ -84,8 +84,12 @@ def delay_words(study: Study) -> str:
     if mended:
         awake = [d.label for d in mended if all(rate >= SILENT for rate in d.rates())]
         learns = [d.label for d in mended if math.fsum(d.accuracies()) / len(d.records) - chance > ABOVE_CHANCE]
-        makes = "make" if len(awake) > 1 else "makes"
-        fires = f"Of the changes tried, {prose.listed(f'({name})' for name in awake) or 'none'} {makes} the layer fire"
+        if any(rate < SILENT for d in plain for rate in d.rates()):
+            makes = "make" if len(awake) > 1 else "makes"
+            woken = prose.listed(f"({name})" for name in awake) or "none"
+            fires = f"Of the changes tried, {woken} {makes} the layer fire"
+        else:
+            fires = "Without a change the layer fires at every delay: silence is not what stops it"
         above = prose.listed(f"({name})" for name in learns)
         lines += ["", fires + (f"; above chance: {above}." if learns else "; none gets above chance.")]
     lines += [

@@ -199,7 +199,8 @@ def rates(study: Study, benchmark: str) -> Figure:
                 dots(ax, y - 0.05, cell.rates(layer), colour(cell.variant), cell.rate(layer), marker=MARKERS[benchmark])
                 if not cell.records:
                     not_run(ax, y, 0.01)
-            ax.set_xlim(left=-0.02 * ax.get_xlim()[1])
+            right = ax.get_xlim()[1]
+            ax.set_xlim(-0.02 * right, 1.05 * right)
             ax.set_title(f"{title}, {layers[layer]}")
             ax.xaxis.set_major_locator(MaxNLocator(5))
             ax.set_xlabel("spikes per neuron and step")
