@@ -123,6 +123,11 @@ def opened(
         if urlsplit(asked.url).scheme not in ("data", "blob") and not asked.url.startswith(served):
             faults.append(f"asked for {asked.url}")
 
+    def lost(asked: Request) -> None:
+        # What a page that is being left had still asked for is no fault: the icon, mostly.
+        if asked.failure != "net::ERR_ABORTED":
+            faults.append(f"did not get {asked.url} ({asked.failure})")
+
     if view not in contexts:
         contexts[view] = browser.new_context(**VIEWS[view])
     page = contexts[view].new_page()
@@ -134,7 +139,7 @@ def opened(
         ),
     )
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("requestfailed", lambda asked: faults.append(f"did not get {asked.url}"))
+    page.on("requestfailed", lost)
     page.goto(f"{served}/{name}.html")
     page.wait_for_load_state("load")
     page.evaluate("() => window.MathJax && MathJax.startup ? MathJax.startup.promise.then(() => true) : true")
