@@ -15,17 +15,17 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from lifroles.errors import BookError, ParameterError
-from lifroles.execution import BANNERS, execute, is_fresh
+from lifroles.execution import BANNERS, Step, execute_all, is_fresh
 from lifroles.gate import (
     Layout,
     Problem,
@@ -43,7 +43,7 @@ from lifroles.gate import (
 from lifroles.gate.base import digest, nearest, shared_inputs
 from lifroles.gate.config import read_yaml
 from lifroles.gate.executed import RECORD
-from lifroles.gate.notebooks import code_cells, read_notebook
+from lifroles.gate.notebooks import read_notebook
 from lifroles.parameters import SCHEMAS, Schemas, assign
 from lifroles.paths import project_root
 
@@ -100,22 +100,11 @@ def build(
         assigned = assign({"profile": profile, **values}, chosen, schemas)
 
         shared = shared_inputs(layout)
-        problems: list[Problem] = []
-        for name, own in assigned.items():
-            if not force and is_fresh(layout, name, own, shared):
+        stale = {name: own for name, own in assigned.items() if force or not is_fresh(layout, name, own, shared)}
+        for name in assigned:
+            if name not in stale:
                 report.line(f"{name}: unchanged")
-                continue
-            cells = len(code_cells(read_notebook(layout.source(name).read_text("utf-8"))))
-            start = time.monotonic()
-            try:
-                with report.bar(name, cells) as advance:
-                    execute(layout, name, own, shared, schemas=schemas, on_cell=advance)
-            except PublicationError as error:  # the other notebooks may have more to say
-                problems.extend(error.problems)
-                report.line(f"{name}: failed after {time.monotonic() - start:.0f} s")
-            else:
-                report.line(f"{name}: executed in {time.monotonic() - start:.0f} s")
-        _refuse(problems)
+        _refuse(execute_all(layout, stale, shared, schemas=schemas, tell=report.tell))
         _refuse(check_copies(layout, notebooks, schemas))
 
         _recover(layout)
@@ -124,7 +113,7 @@ def build(
             report.line("pages: unchanged")
         else:
             start = time.monotonic()
-            with report.bar("pages", None):
+            with report.spinner("pages"):
                 _build_html(layout, profile, inputs)
             report.line(f"pages: built in {time.monotonic() - start:.0f} s")
     return layout.html / "index.html"
@@ -322,6 +311,7 @@ class _Report:
         self._console = Console(quiet=quiet, highlight=False, markup=False, soft_wrap=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         self._progress = Progress(*columns, TimeElapsedColumn(), console=self._console, transient=True)
+        self._running: dict[str, TaskID] = {}
 
     def __enter__(self) -> _Report:
         if self._console.is_terminal and not self._console.quiet:
@@ -336,11 +326,24 @@ class _Report:
         """Print a line that stays."""
         self._console.print(text)
 
+    def tell(self, step: Step) -> None:
+        """Show a notebook's step: a bar while it runs, and then a line."""
+        match step.what:
+            case "began":
+                self._running[step.notebook] = self._progress.add_task(step.notebook, total=step.cells)
+            case "cell":
+                self._progress.advance(self._running[step.notebook])
+            case "ended":
+                if step.notebook in self._running:
+                    self._progress.remove_task(self._running.pop(step.notebook))
+                ended = f"failed after {step.seconds:.0f} s" if step.problems else f"executed in {step.seconds:.0f} s"
+                self.line(f"{step.notebook}: {ended}")
+
     @contextmanager
-    def bar(self, name: str, total: int | None) -> Generator[Callable[[], None]]:
-        """Show a bar while the block runs; yield what moves it on by one cell."""
-        task = self._progress.add_task(name, total=total)
+    def spinner(self, name: str) -> Generator[None]:
+        """Show that something is going on while the block runs."""
+        task = self._progress.add_task(name, total=None)
         try:
-            yield lambda: self._progress.advance(task)
+            yield
         finally:
             self._progress.remove_task(task)

@@ -1,14 +1,21 @@
-"""Execute one notebook with papermill, so that its copy may be published."""
+"""Execute notebooks with papermill, side by side where there are processors, so that their copies may be published."""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
+import signal
 import tempfile
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing.queues import SimpleQueue
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import nbformat
 from nbformat import NotebookNode
@@ -16,8 +23,9 @@ from nbformat.v4 import new_markdown_cell
 
 from lifroles.gate.base import Layout, Problem, PublicationError, notebook_inputs
 from lifroles.gate.executed import BANNER, RECORD, check_copy
-from lifroles.gate.notebooks import read_notebook
+from lifroles.gate.notebooks import code_cells, read_notebook
 from lifroles.parameters import SCHEMAS, NotebookParameters, Schemas
+from lifroles.pool import cores
 
 BANNERS = {
     "smoke": "These pages were made with the profile `smoke`: everything was trained at toy scale. "
@@ -28,6 +36,8 @@ BANNERS = {
 """What every page says when it was not made from the archive."""
 
 _START_TIMEOUT = 180  # seconds; a cold disk and two busy cores take most of a minute
+_AT_ONCE = 4  # notebooks; each keeps a kernel with torch and its figures in memory
+_POLL_SECONDS = 0.1
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -48,7 +58,132 @@ def is_fresh(layout: Layout, notebook: str, parameters: NotebookParameters, shar
     return copy.metadata.get(RECORD, {}).get("inputs") == inputs
 
 
-def execute(
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What has just happened to a notebook: it began, one of its code cells ended, or it ended.
+
+    ``cells`` is the number of code cells of a notebook that began; ``seconds`` and ``problems`` are those of one that
+    ended.
+    """
+
+    notebook: str
+    what: Literal["began", "cell", "ended"]
+    cells: int = 0
+    seconds: float = 0.0
+    problems: tuple[Problem, ...] = ()
+
+
+def execute_all(
+    layout: Layout,
+    asked: Mapping[str, NotebookParameters],
+    shared: str,
+    *,
+    schemas: Schemas = SCHEMAS,
+    tell: Callable[[Step], None] = lambda _: None,
+) -> list[Problem]:
+    """Execute several notebooks, as many at once as there are processors; all of them, whichever fails.
+
+    Arguments:
+        asked: the notebooks by name, each with all of its parameters.
+        shared: the hash of what they depend on beside their sources (``gate.base.shared_inputs``).
+        tell: called in this process with every step.
+
+    Returns:
+        Why copies must not be published; empty where all is well.
+    """
+    problems: list[Problem] = []
+
+    def told(step: Step) -> None:
+        problems.extend(step.problems)
+        tell(step)
+
+    workers = min(len(asked), cores(), _AT_ONCE)
+    with _kernel_environment():
+        if workers < 2:
+            for name, parameters in asked.items():
+                _execute_and_tell(layout, name, parameters, shared, schemas, told)
+        else:
+            _side_by_side(workers, layout, asked, shared, schemas, told)
+    return problems
+
+
+def _side_by_side(
+    workers: int,
+    layout: Layout,
+    asked: Mapping[str, NotebookParameters],
+    shared: str,
+    schemas: Schemas,
+    tell: Callable[[Step], None],
+) -> None:
+    # Processes, since papermill changes the working folder; new ones, since a fork would copy this one's threads.
+    context = multiprocessing.get_context("spawn")
+    steps: SimpleQueue[Step] = context.SimpleQueue()
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(steps,))
+    ended: set[str] = set()
+    try:
+        jobs: dict[Future[None], str] = {
+            pool.submit(_work, layout, name, parameters, shared, {name: schemas[name]}): name
+            for name, parameters in asked.items()
+        }
+        waiting = set(jobs)
+        while waiting:
+            _, waiting = wait(waiting, _POLL_SECONDS)
+            while not steps.empty():
+                step = steps.get()
+                ended |= {step.notebook} if step.what == "ended" else set()
+                tell(step)
+        for job, name in jobs.items():
+            fault = job.exception()
+            if isinstance(fault, BrokenProcessPool):
+                if name not in ended:
+                    what = "the process that executed it or another one was ended from outside"
+                    mend = "Run 'lifroles book' again (a process that is ended is often short of memory)"
+                    tell(Step(name, "ended", problems=(Problem(layout.page(layout.source(name)), what, mend),)))
+            elif fault is not None:
+                raise fault
+        pool.shutdown()
+    except BaseException:  # above all the reader's Ctrl-C: kernels end when the process that started them does
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.kill()
+        raise
+
+
+_steps: SimpleQueue[Step] | None = None
+"""Where a process that executes notebooks tells its steps."""
+
+
+def _start_worker(steps: SimpleQueue[Step]) -> None:
+    global _steps
+    _steps = steps
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the first process decides for them
+
+
+def _work(layout: Layout, notebook: str, parameters: NotebookParameters, shared: str, schemas: Schemas) -> None:
+    assert _steps is not None
+    _execute_and_tell(layout, notebook, parameters, shared, schemas, _steps.put)
+
+
+def _execute_and_tell(
+    layout: Layout,
+    notebook: str,
+    parameters: NotebookParameters,
+    shared: str,
+    schemas: Schemas,
+    tell: Callable[[Step], None],
+) -> None:
+    cells = code_cells(read_notebook(layout.source(notebook).read_text("utf-8")))
+    tell(Step(notebook, "began", cells=len(cells)))
+    start = time.monotonic()
+    problems: list[Problem] = []
+    try:
+        _execute(layout, notebook, parameters, shared, schemas=schemas, on_cell=lambda: tell(Step(notebook, "cell")))
+    except PublicationError as error:  # the other notebooks may have more to say
+        problems = error.problems
+    tell(Step(notebook, "ended", seconds=time.monotonic() - start, problems=tuple(problems)))
+
+
+def _execute(
     layout: Layout,
     notebook: str,
     parameters: NotebookParameters,
@@ -117,19 +252,18 @@ def _run(
 
     page = layout.page(layout.source(notebook))
     try:
-        with _kernel_environment():
-            return papermill.execute_notebook(
-                source,
-                None,
-                parameters=given,
-                kernel_name="python3",
-                progress_bar=False,
-                start_timeout=_START_TIMEOUT,
-                cwd=str(layout.root),
-                # Keys for the connection where the kernel can use them; without, it warns on every start.
-                config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-                on_cell_executed=lambda **_: on_cell(),
-            )
+        return papermill.execute_notebook(
+            source,
+            None,
+            parameters=given,
+            kernel_name="python3",
+            progress_bar=False,
+            start_timeout=_START_TIMEOUT,
+            cwd=str(layout.root),
+            # Keys for the connection where the kernel can use them; without, it warns on every start.
+            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            on_cell_executed=lambda **_: on_cell(),
+        )
     except PapermillExecutionError as error:
         log = layout.build / "logs" / f"{notebook}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
