@@ -6,9 +6,12 @@ import pytest
 from fake_runs import fake_record
 
 from lifroles import Store, paper
-from lifroles.claims import CLAIMS, Verdict, errata, page, suggestions
+from lifroles.claims import CLAIMS, Verdict, decide, errata, page, suggestions
 from lifroles.claims.archive import Archive
+from lifroles.claims.comparisons import more_accurate
+from lifroles.claims.quantities import accuracy
 from lifroles.claims.roles import CHANGES, TITLES, measures
+from lifroles.claims.verdict import Claim
 from lifroles.figures import roles as figures
 from lifroles.probes.record import Findings, ProbeSpec, write
 from lifroles.probes.resolution import PROBE as RESOLUTION
@@ -81,6 +84,32 @@ def test_the_ledger_shows_every_claim_with_what_was_needed_and_what_was_measured
     assert "<td>above 0 points</td><td>+4.00 points (+4.00 to +4.00), n = 3</td><td>reproduced</td>" in text
     assert "<td>below 53.00 %</td><td>no runs</td><td>not testable here</td>" in text
     assert "<td>within ±2.00 points</td>" in text
+
+
+def test_the_front_page_has_the_main_claims_and_says_on_which_data_they_stand(store, monkeypatch):
+    monkeypatch.setattr(page, "Archive", lambda profile: Archive(profile, store))
+    found = page.outcomes()
+    table = page.headlines(found)
+    verdicts = {one.claim.statement: str(one.verdict) for one in found}
+    assert len(table.rows) == len(page.HEADLINES)
+    assert all(verdicts[statement] == verdict for _, statement, verdict, _ in table.rows)
+    said = str(page.coverage().data)
+    assert "MNIST (published data; 3 seeds)" in said
+    run, _, missing = said.partition("Not run:")
+    assert "SHD" not in run
+    assert "SHD" in missing
+
+
+def test_what_stands_beside_a_verdict_is_shown_and_decides_nothing(store):
+    evidence = Archive(store=store)
+    tested = more_accurate("mnist", "recurrent", "baseline")
+    beside = accuracy("mnist", "baseline")
+    plain = decide(Claim("a", "Table 6", "recurrence", "More accurate.", [tested]), evidence)
+    with_beside = decide(Claim("a", "Table 6", "recurrence", "More accurate.", [tested], beside=[beside]), evidence)
+    assert with_beside.verdict is plain.verdict is Verdict.REPRODUCED
+    html = page.Ledger([with_beside])._repr_html_().replace("\N{NO-BREAK SPACE}", " ")
+    assert "1 test of a" in html
+    assert "<td>–</td><td>90.10 % (89.85 to 90.35), n = 3</td><td>beside it</td>" in html
 
 
 def test_an_advice_says_how_many_of_its_claims_hold(store, monkeypatch):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lifroles import paper
 from lifroles.claims.comparisons import above, changes, guesses, influence, more_accurate
-from lifroles.claims.quantities import accuracy, overfitting, rate, train_loss
+from lifroles.claims.quantities import accuracy, overfitting, rate, solved, train_loss
 from lifroles.claims.verdict import Claim, Test
 from lifroles.prose import points
 from lifroles.variant import TABLE6_VARIANTS
@@ -30,6 +30,8 @@ CLAIMS: tuple[Claim, ...] = (
         "leakage",
         "With complete leakage delayed XOR is not learned at all.",
         [guesses("xor", "complete_leakage")],
+        "Where the hidden layer is silent, forgetting is not the only reason: its spike rate stands beside.",
+        [rate("xor", "complete_leakage")],
     ),
     Claim(
         "shd-complete-leakage",
@@ -120,6 +122,7 @@ CLAIMS: tuple[Claim, ...] = (
         "reset",
         "The reset lowers the spike rate of the hidden layer (N-MNIST).",
         [above(rate("nmnist", "no_reset"), rate("nmnist", "baseline"))],
+        beside=[rate("mnist", "no_reset") - rate("mnist", "baseline")],
     ),
     Claim(
         "reset-rate-xor",
@@ -134,6 +137,8 @@ CLAIMS: tuple[Claim, ...] = (
         "recurrence",
         "Recurrence raises the accuracy on delayed XOR, above that of the other variants.",
         [more_accurate("xor", "recurrent", other) for other in TABLE6_VARIANTS[:4]],
+        "A mean hides what the best seeds do: beside the tests stands how many of them solve the task.",
+        [solved("xor", model) for model in ("recurrent", "baseline", "no_reset")],
     ),
     Claim(
         "shd-recurrence",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lifroles.benchmarks import get
-from lifroles.claims.quantities import Quantity, accuracy, drop, mean, probed, spread
+from lifroles.claims.quantities import Quantity, accuracy, drop, mean, named, probed, spread
 from lifroles.claims.verdict import Test
 from lifroles.variant import TABLE6_VARIANTS
 
@@ -62,4 +63,5 @@ def gain(model: str) -> Quantity:
 
 def perturbation(model: str) -> Quantity:
     """Return the share of input entries that Liang et al.'s attack flips, mean of what it fooled."""
-    return probed(model, "attack", "fraction", "all", attack="liang", seed=0)
+    found = probed(model, "attack", "fraction", "all", attack="liang", seed=0)
+    return replace(found, label=f"input entries flipped, {named(model)}", share=True)

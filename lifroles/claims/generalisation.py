@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Literal
 
 from lifroles import paper
 from lifroles.claims.comparisons import above, gain, more_accurate, rise, worse_away
@@ -95,19 +96,24 @@ KEPT_DURATION = (
 )
 
 
-def _again(claim: Claim) -> Claim:
-    """Return a claim under the other reading, marked as such."""
-    return replace(
-        claim,
-        name=f"{claim.name}-duration",
-        statement=f"{claim.statement.rstrip('.')} (45 ms kept).",
-        why=f"{claim.why} {KEPT_DURATION}".strip(),
-    )
+DURATION = "-duration"
+"""How the names of the claims end that are tested under the other reading, too."""
+
+READINGS = {"steps": "15 steps shown, whatever time they cover", "duration": "45 ms shown, in as many steps as fit"}
+"""The two readings of a test at another step length than the trained one, 15 steps of 3 ms."""
+
+
+def _read(claim: Claim, kept: Literal["steps", "duration"]) -> Claim:
+    """Return a claim on other step lengths under one reading, marked as such."""
+    claim = replace(claim, statement=f"{claim.statement.rstrip('.')} ({READINGS[kept]}).")
+    if kept == "steps":
+        return claim
+    return replace(claim, name=f"{claim.name}{DURATION}", why=f"{claim.why} {KEPT_DURATION}".strip())
 
 
 CLAIMS: tuple[Claim, ...] = (
-    *away("steps"),
-    *map(_again, away("duration")),
+    *(_read(claim, "steps") for claim in away("steps")),
+    *(_read(claim, "duration") for claim in away("duration")),
     Claim(
         "rnn-order",
         "section 4.2.5, Table 7",

@@ -14,14 +14,17 @@ from IPython.display import Markdown
 from lifroles import benchmarks
 from lifroles.baselines import BASELINES
 from lifroles.claims.archive import Archive
+from lifroles.claims.generalisation import DURATION
 from lifroles.claims.ledger import CLAIMS
-from lifroles.claims.quantities import MINUS
+from lifroles.claims.quantities import MINUS, Quantity
 from lifroles.claims.roles import CHANGES, TITLES, measures
-from lifroles.claims.verdict import SEEDS, Claim, Decision, Outcome, Part, Test, Verdict, decide
+from lifroles.claims.verdict import SEEDS, Claim, Outcome, Part, Test, Verdict, decide
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import roles as figures
+from lifroles.overview import SOURCES
 from lifroles.parameters import NotebookParameters, Profile
 from lifroles.prose import NBSP, counted, listed, signed_points
+from lifroles.statistics import Interval
 from lifroles.study import SCALES
 from lifroles.tables import Table
 from lifroles.variant import PAPER_VARIANTS
@@ -64,11 +67,74 @@ def tally_in_words(found: Sequence[Outcome]) -> str:
     rest = counts[Verdict.NOT_TESTABLE]
     if rest:
         said += f". For {counted(rest, 'claim')} there are no runs, or fewer than {SEEDS} seeds"
+    twice = sum(outcome.claim.name.endswith(DURATION) for outcome in found)
+    if twice:
+        said += (
+            f". {counted(twice, 'claim').capitalize()} on other step lengths stand twice, for each reading of Table 7"
+        )
     return f"{said}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _as_said(verdict: Verdict) -> str:
     return "in direction only" if verdict is Verdict.DIRECTION else str(verdict)
+
+
+HEADLINES = (
+    "temporal-most",
+    "xor-complete-leakage",
+    f"no-leakage-generalises-worse{DURATION}",
+    f"complete-leakage-generalises-better{DURATION}",
+    "robust-complete-leakage",
+    "xor-reset",
+    "reset-rate",
+    "robust-reset",
+    "xor-recurrence",
+    f"recurrence-generalises-worse{DURATION}",
+    "robust-recurrence",
+)
+"""The claims that say what the paper is about, for the front page."""
+
+
+def headlines(found: Sequence[Outcome]) -> Table:
+    """Return the paper's main claims, each with its verdict and the first number behind it."""
+    named = {one.claim.name: one for one in found}
+    rows = []
+    for name in HEADLINES:
+        one = named[name]
+        first = one.decisions[0]
+        rows.append(
+            (
+                _PARTS[one.claim.part],
+                one.claim.statement,
+                str(one.verdict),
+                measured(first.test.quantity, first.interval),
+            )
+        )
+    notes = [_capital(f"{named[name].decisions[0].test.quantity.label}.") for name in HEADLINES]
+    columns = ("About", "The paper says", "Here", "Measured")
+    return Table(
+        "The paper's main claims, and what was measured here (95 % intervals over seeds)", columns, rows, notes
+    )
+
+
+def coverage(profile: Profile = "archive") -> Markdown:
+    """Return on which data the claims are decided, how often each network was trained, and what was not run."""
+    archive = Archive(profile)
+    run, missing = [], []
+    for name, scale in SCALES[profile].items():
+        title = benchmarks.get(name).title
+        seeds = min(len(archive.runs(name, variant)) for variant in ("baseline", "no_leakage", "no_reset"))
+        if seeds:
+            kind, _ = SOURCES[scale.source]
+            run.append(f"{title} ({kind} data; {counted(seeds, 'seed')})")
+        else:
+            missing.append(title)
+    said = f"Trained so far: {listed(run)}." if run else "Nothing is trained yet."
+    return Markdown(f"{said} Not run: {listed(missing)}." if missing else said)
 
 
 def conclusion(found: Sequence[Outcome]) -> Markdown:
@@ -131,12 +197,11 @@ def link(outcome: Outcome, text: str, page: str = f"{PAGE}.html") -> str:
     return f'<a href="{page}#claim-{outcome.claim.name}">{escape(text)}</a>'
 
 
-def measured(decision: Decision) -> str:
-    """Return a decision's mean with its interval, or why there is none."""
-    interval = decision.interval
+def measured(quantity: Quantity, interval: Interval | None) -> str:
+    """Return a quantity's mean with its interval, or why there is none."""
     if interval is None:
         return "no runs"
-    show, unit = _unit(decision.test)
+    show, unit = _unit(quantity)
     n = f"n{NBSP}={NBSP}{interval.n}"
     if interval.low is None or interval.high is None:
         return f"{show(interval.mean)}{unit}, {n}"
@@ -145,17 +210,17 @@ def measured(decision: Decision) -> str:
 
 def needed(test: Test) -> str:
     """Return what has to hold."""
-    show, unit = _unit(test)
+    show, unit = _unit(test.quantity)
     if test.relation == "within":
         return f"within ±{show(test.limit).lstrip('+')}{unit}"
     return f"above {show(test.limit)}{unit}" if test.relation == "above" else f"below {show(test.limit)}{unit}"
 
 
-def _unit(test: Test) -> tuple[Callable[[float], str], str]:
-    """Return how a test's numbers are written: an accuracy in per cent, a difference of two in points."""
-    if not test.quantity.share:
+def _unit(quantity: Quantity) -> tuple[Callable[[float], str], str]:
+    """Return how a quantity's numbers are written: an accuracy in per cent, a difference of two in points."""
+    if not quantity.share:
         return lambda value: f"{value:+.3g}".replace("-", MINUS), ""
-    if MINUS in test.quantity.label:
+    if MINUS in quantity.label:
         return lambda value: signed_points(value, 2) if value else "0", f"{NBSP}points"
     return lambda value: f"{100 * value:.2f}", f"{NBSP}%"
 
@@ -201,7 +266,12 @@ def badge(verdict: Verdict) -> str:
 
 def _item(outcome: Outcome) -> str:
     claim = outcome.claim
-    rows = [(one.test.quantity.label, needed(one.test), measured(one), str(one.verdict)) for one in outcome.decisions]
+    rows = [
+        (one.test.quantity.label, needed(one.test), measured(one.test.quantity, one.interval), str(one.verdict))
+        for one in outcome.decisions
+    ]
+    tests = counted(len(rows), "test")
+    rows += [(one.quantity.label, "–", measured(one.quantity, one.interval), "beside it") for one in outcome.beside]
     table = Table(f"Tests of {claim.name}", ("Quantity", "Needed", "Measured", "Verdict"), rows)
     why = f"<p>{escape(claim.why)}</p>" if claim.why else ""
     return (
@@ -209,6 +279,6 @@ def _item(outcome: Outcome) -> str:
         f'data-part="{claim.part}">'
         f"<p>{badge(outcome.verdict)} {escape(claim.statement)} "
         f"<small>{escape(claim.place)}; {escape(claim.part)}; data: {escape(sources(claim))}</small></p>"
-        f"<details><summary>{counted(len(rows), 'test')} of {escape(claim.name)}</summary>{why}"
+        f"<details><summary>{tests} of {escape(claim.name)}</summary>{why}"
         f"{table._repr_html_()}</details></div>"
     )

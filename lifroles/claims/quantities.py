@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from lifroles import benchmarks
 from lifroles.baselines import BASELINE_LABELS
+from lifroles.prose import percent
 from lifroles.store import Record
 from lifroles.variant import VARIANT_LABELS
 
@@ -83,11 +84,11 @@ def _of_runs(
         found = {run.seed: get(run) for run in evidence.runs(benchmark, model)}
         return {seed: value for seed, value in found.items() if value is not None}
 
-    label = f"{what}, {_named(model)} ({benchmarks.get(benchmark).title})"
+    label = f"{what}, {named(model)} ({benchmarks.get(benchmark).title})"
     return Quantity(label, values, frozenset({(benchmark, model)}), share)
 
 
-def _named(model: str) -> str:
+def named(model: str) -> str:
     """Return a model's name in a sentence."""
     name = MODEL_LABELS[model]
     return name if name.isupper() else name[0].lower() + name[1:]
@@ -96,6 +97,17 @@ def _named(model: str) -> str:
 def accuracy(benchmark: str, model: str) -> Quantity:
     """Return the test accuracy after the last epoch, in [0, 1]."""
     return _of_runs("accuracy", benchmark, model, lambda r: float(r.final["last_accuracy"]), share=True)
+
+
+def solved(benchmark: str, model: str, above: float = 0.99) -> Quantity:
+    """Return whether a run ends above an accuracy (1) or not (0); its mean is the share of the seeds that do."""
+    return _of_runs(
+        f"share of the seeds that end above {percent(above, 0)}",
+        benchmark,
+        model,
+        lambda r: float(r.final["last_accuracy"] > above),
+        share=True,
+    )
 
 
 def train_loss(benchmark: str, model: str) -> Quantity:
@@ -116,7 +128,7 @@ def overfitting(benchmark: str, model: str) -> Quantity:
 
 def rate(benchmark: str, model: str, layer: str = "hidden1") -> Quantity:
     """Return a layer's spikes per neuron and step after the last epoch."""
-    return _of_runs("spikes per neuron and step", benchmark, model, lambda r: r.final["spike_rate"].get(layer))
+    return _of_runs("spikes per neuron and step", benchmark, model, lambda r: r.final.get("spike_rate", {}).get(layer))
 
 
 def probed(model: str, probe: str, metric: str, keys: Iterable[str] | str, **parameters: Any) -> Quantity:
@@ -131,7 +143,7 @@ def probed(model: str, probe: str, metric: str, keys: Iterable[str] | str, **par
                 found[run.seed] = statistics.fmean(numbers[metric, key] for key in wanted)
         return found
 
-    label = f"{probe}: {metric}, {_named(model)}"
+    label = f"{probe}: {metric}, {named(model)}"
     if len(wanted) == 1:
         label += f", {wanted[0]}"
     return Quantity(label, values, frozenset({("nmnist", model)}), metric == "accuracy")
@@ -146,7 +158,7 @@ def drop(model: str, dt: float, kept: str = "steps") -> Quantity:
     """
     trained, other = (probed(model, "resolution", "accuracy", f"{kept}/binary/{ms:g}") for ms in (3.0, dt))
     reading = f"{dt:g} ms" if kept == "steps" else f"{dt:g} ms ({kept} kept)"
-    return combined(f"accuracy lost at {reading}, {_named(model)}", lambda a, b: a - b, trained, other)
+    return combined(f"accuracy lost at {reading}, {named(model)}", lambda a, b: a - b, trained, other)
 
 
 def spread(benchmark: str, models: Sequence[str]) -> Quantity:

@@ -40,6 +40,8 @@ CLAIMS: tuple[Claim, ...] = (
             )
             for other in ("complete_leakage", "recurrent")
         ],
+        "Less is not nothing: what leaving out the reset does by itself stands beside the tests.",
+        [perturbation("no_reset") - perturbation("baseline")],
     ),
     Claim(
         "leakage-filters-noise",

@@ -44,8 +44,7 @@ class Test:
 
     def decide(self, evidence: Evidence) -> Decision:
         """Return the verdict: by the whole 95 % interval, or by the mean alone (then only the direction holds)."""
-        values = self.quantity.values(evidence)
-        interval = mean_interval(list(values.values())) if values else None
+        interval = _interval(self.quantity, evidence)
         if interval is None or interval.n < SEEDS or interval.low is None or interval.high is None:
             return Decision(self, Verdict.NOT_TESTABLE, interval)
         if all(self._holds(end) for end in (interval.low, interval.high)):
@@ -80,6 +79,7 @@ class Claim:
         statement: what it says, in our words.
         tests: what has to hold, all of it.
         why: how the tests follow from the statement, where that is not plain, and where the limits come from.
+        beside: what a reader of the verdict should see with it; it decides nothing.
     """
 
     name: str
@@ -88,6 +88,15 @@ class Claim:
     statement: str
     tests: Sequence[Test]
     why: str = ""
+    beside: Sequence[Quantity] = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A quantity's mean and interval over seeds (``None`` where no run has the number)."""
+
+    quantity: Quantity
+    interval: Interval | None
 
 
 @dataclass(frozen=True)
@@ -97,10 +106,17 @@ class Outcome:
     claim: Claim
     verdict: Verdict
     decisions: Sequence[Decision]
+    beside: Sequence[Measured] = ()
 
 
 def decide(claim: Claim, evidence: Evidence) -> Outcome:
     """Decide a claim by the runs and probes there are."""
     decisions = [test.decide(evidence) for test in claim.tests]
     order = list(Verdict)
-    return Outcome(claim, min((d.verdict for d in decisions), key=order.index), decisions)
+    beside = [Measured(quantity, _interval(quantity, evidence)) for quantity in claim.beside]
+    return Outcome(claim, min((d.verdict for d in decisions), key=order.index), decisions, beside)
+
+
+def _interval(quantity: Quantity, evidence: Evidence) -> Interval | None:
+    values = quantity.values(evidence)
+    return mean_interval(list(values.values())) if values else None
