@@ -92,7 +92,7 @@ def test_the_front_page_has_the_main_claims_and_says_on_which_data_they_stand(st
     table = page.headlines(found)
     verdicts = {one.claim.statement: str(one.verdict) for one in found}
     assert len(table.rows) == len(page.HEADLINES)
-    assert all(verdicts[statement] == verdict for _, statement, verdict, _ in table.rows)
+    assert all(verdicts[statement] == verdict for statement, _, verdict, _ in table.rows)
     said = str(page.coverage().data)
     assert "MNIST (published data; 3 seeds)" in said
     run, _, missing = said.partition("Not run:")

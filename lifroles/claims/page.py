@@ -106,16 +106,10 @@ def headlines(found: Sequence[Outcome]) -> Table:
     for name in HEADLINES:
         one = named[name]
         first = one.decisions[0]
-        rows.append(
-            (
-                _PARTS[one.claim.part],
-                one.claim.statement,
-                str(one.verdict),
-                measured(first.test.quantity, first.interval),
-            )
-        )
+        number = measured(first.test.quantity, first.interval)
+        rows.append((one.claim.statement, _PARTS[one.claim.part], str(one.verdict), number))
     notes = [_capital(f"{named[name].decisions[0].test.quantity.label}.") for name in HEADLINES]
-    columns = ("About", "The paper says", "Here", "Measured")
+    columns = ("The paper says", "About", "Here", "Measured")
     return Table(
         "The paper's main claims, and what was measured here (95 % intervals over seeds)", columns, rows, notes
     )
