@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
     {
         "kills": "python tests/kill_runs.py --kills 500",
         "node_failure": "python tests/node_failure.py",
+        "same_book": "python tests/same_book.py",
         "side_by_side": "python -m benchmarks.workflow local",
         "slurm_jobs": "python -m benchmarks.workflow slurm",
         "stacked": "python -m benchmarks.stacked",
@@ -81,6 +82,24 @@ def node_failure_words(record: Mapping[str, Any]) -> str:
         f"At toy scale {work} went through SLURM {record['provenance']['slurm']} on two nodes, each as a job of its "
         "own, and one node was ended while it trained. The other node did what was left, with the run that had been "
         f"lost, and {found}."
+    )
+
+
+def same_book_words(record: Mapping[str, Any]) -> str:
+    """Return how the book from a failing cluster compares with the book from one machine."""
+    work = f"{counted(record['runs'], 'run')}, {counted(record['probes'], 'probe')} and the book"
+    pages, steps = record["differing_pages"], record["differing"]
+    found = (
+        f"the same bits in every record and weight, and the same words and numbers in {record['tables']} tables on "
+        f"{counted(record['pages'], 'page')}"
+        if not (pages or steps)
+        else f"{counted(len(steps), 'record')} and {counted(len(pages), 'page')} that differ, "
+        f"{listed([*steps, *pages][:3])} among them"
+    )
+    return (
+        f"The whole study at toy scale, {work}, was made twice: by `snakemake smoke` through SLURM "
+        f"{record['provenance']['slurm']} on two nodes, of which one was ended while it trained, and by "
+        f"`make book PROFILE=smoke` on one machine, each from nothing. They ended in {found}."
     )
 
 

@@ -1,8 +1,8 @@
 """Make the book at toy scale twice, through a SLURM cluster whose node fails and on one machine, and compare the two.
 
-`python tests/same_book.py` lets Snakemake's target `smoke` run on `tools/slurm-test-cluster.sh`'s cluster of two nodes of
-one processor, one of which crashes, and then `lifroles book --profile smoke`, which is what `make book PROFILE=smoke`
-does. Both train everything anew. It compares the runs, the probes and the tables of all pages, and writes
+`python tests/same_book.py` lets Snakemake's target `smoke` run on `tools/slurm-test-cluster.sh`'s cluster of two nodes
+of one processor, one of which crashes, and then `lifroles book --profile smoke`, as `make book` does.
+Both train everything anew. It compares the runs, the probes and the tables of all pages, and writes
 `results/reproducibility/same_book.json`. The checkout's own book is the smoke book afterwards.
 """
 

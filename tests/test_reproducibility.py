@@ -34,6 +34,7 @@ def test_every_record_is_there_and_can_be_said():
     assert page.kills_words(found["kills"])
     assert sum(int(row[1]) for row in page.kills_table(found["kills"]).rows) == found["kills"]["kills"]
     assert page.node_failure_words(found["node_failure"])
+    assert page.same_book_words(found["same_book"])
     assert page.side_by_side_table(found["side_by_side"]).rows
     assert page.slurm_jobs_words(found["slurm_jobs"])
     assert page.stacked_words(found["stacked"])
@@ -65,6 +66,16 @@ def test_a_run_that_differs_after_a_node_failed_is_named():
     assert "no record and no weight differs" in text
     bad = page.node_failure_words({**FAILURE, "differing": ["xor/baseline/seed0-0123"]})
     assert "1 of them differ" in bad and "xor/baseline/seed0-0123" in bad and "no record" not in bad
+
+
+def test_a_page_that_differs_after_a_node_failed_is_named():
+    same = {"runs": 40, "probes": 50, "pages": 30, "tables": 90, "differing": [], "differing_pages": []}
+    same["provenance"] = {"slurm": "22.05.8"}
+    text = plain(page.same_book_words(same))
+    assert "40 runs, 50 probes and the book" in text
+    assert "same words and numbers in 90 tables on 30 pages" in text
+    bad = plain(page.same_book_words({**same, "differing_pages": ["book/notebooks/4_1_accuracy.html"]}))
+    assert "0 records and 1 page that differ" in bad and "4_1_accuracy" in bad and "same bits" not in bad
 
 
 def test_processors_are_compared_by_the_same_runs():
