@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from lifroles import provenance, records, study
 from lifroles.paths import results_dir
 
 TARGET = "smoke"
+OUTAGE = 120
+"""Seconds for which a node is gone."""
 
 
 def start(command: list[str], runs: Path) -> subprocess.Popen[str]:
@@ -74,6 +77,8 @@ def main() -> None:
         try:
             process = start([*SNAKEMAKE, *SLURM, TARGET], there.runs)
             crash_while_training(there, "node1", 600)
+            time.sleep(OUTAGE)
+            assert cluster("revive", "node1").returncode == 0
             finish(process)
         finally:
             cluster("stop")
