@@ -124,9 +124,9 @@ def test_a_claim_is_undecided_until_there_are_three_seeds_and_says_which_way_it_
         asked(store, "recurrent", seed, {1: 0.5 + seed / 100, 3: 0.9, 10: 0.4 + seed / 100})
         study = collect(GeneralisationParameters(), store=store)
         found = verdicts.word(outcome(study))
-        assert found == (f"holds so far, undecided with {seed + 1} seed{'s' * seed}" if seed < 2 else "held")
+        assert found == (f"holds so far, undecided with {seed + 1} seed{'s' * seed}" if seed < 2 else "reproduced")
     table = verdicts.table([outcome(study)])
-    assert table.rows[0][2] == "held"
+    assert table.rows[0][2] == "reproduced"
     (note,) = table.notes
     assert "accuracy lost at 1 ms, with recurrence" in note
 
@@ -138,8 +138,8 @@ def test_both_readings_of_table_7_are_judged(tmp_path):
         asked(store, "recurrent", seed, {1: 0.5, 3: 0.9, 10: 0.4}, away=-0.4 if seed else -0.41)
     study = collect(GeneralisationParameters(), store=store)
     assert study.row("recurrent").accuracies(10, "duration")[1] == pytest.approx(0.8)
-    assert verdicts.word(outcome(study)) == "held"
-    assert verdicts.word(outcome(study, "recurrence-generalises-worse-duration")) == "did not hold"
+    assert verdicts.word(outcome(study)) == "reproduced"
+    assert verdicts.word(outcome(study, "recurrence-generalises-worse-duration")) == "not reproduced"
 
 
 def test_runs_of_another_scale_are_not_shown(tmp_path):

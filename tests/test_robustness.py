@@ -149,9 +149,9 @@ def test_claims_are_decided_on_the_common_recordings(store):
         attacked(trained(store, "baseline", seed), [100 + seed, 9999], samples=[0, 1])
         attacked(trained(store, "complete_leakage", seed), [300, 1], samples=[0, 2])
     summary, table, _ = page.claims(shown(store))
-    assert table.rows[0][2] == "held"
+    assert table.rows[0][2] == "reproduced"
     assert table.rows[1][2] == "not tested: runs are missing"
-    assert "1 held and 4 cannot be tested" in summary.data
+    assert "1 reproduced and 4 cannot be tested" in summary.data
 
 
 def test_noise_is_compared_with_each_networks_own_clean_recordings(store):

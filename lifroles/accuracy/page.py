@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lifroles.accuracy import activity, differences, downloads, matrix, mechanism, questions, roles, words
 from lifroles.accuracy.study import Study, replay
+from lifroles.claims import page as ledger
 from lifroles.claims.verdict import Part
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import accuracy as figures
@@ -95,6 +96,11 @@ def compare(study: Study) -> list[object]:
             shown.append(differences.pair_table(study, name))
     shown += [differences.paper_table(study), _card(study, _everything(study), "Differences between variants")]
     return shown
+
+
+def in_short(study: Study) -> Markdown:
+    """Return the page's answer: what becomes of the paper's claims, part by part."""
+    return ledger.in_short([outcome for part in roles.CHANGED for outcome in roles.outcomes(study, part)])
 
 
 def role(study: Study, part: Part) -> list[object]:

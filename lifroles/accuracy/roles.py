@@ -51,7 +51,10 @@ def claims_table(study: Study, part: Part) -> Table:
     rows = []
     for outcome in outcomes(study, part):
         several = len(outcome.decisions) > 1
-        found = [f"{_where(d) if several else ''}{measured(d)} (needed: {needed(d.test)})" for d in outcome.decisions]
+        found = [
+            f"{_where(d) if several else ''}{measured(d.test.quantity, d.interval)} (needed: {needed(d.test)})"
+            for d in outcome.decisions
+        ]
         rows.append((outcome.claim.statement, str(outcome.verdict), "; ".join(found)))
     caption = (
         "What the paper says, and what the runs of this page say to it. A claim is reproduced where the whole 95 % "

@@ -186,6 +186,20 @@ def section(found: Sequence[Outcome], *numbers: str) -> Markdown:
     return Markdown("\n".join(lines))
 
 
+def in_short(found: Sequence[Outcome]) -> Markdown:
+    """Return what became of the claims of one page, with links into the ledger: its answer, before the details."""
+    untested = sum(one.verdict is Verdict.NOT_TESTABLE for one in found)
+    lines = [
+        f"Of {counted(len(found), 'claim')} that the paper makes here, {len(found) - untested} can be tested by these "
+        "runs."
+    ]
+    for verdict in ORDER[:3]:
+        statements = [link(one, one.claim.statement.rstrip(".")) for one in found if one.verdict is verdict]
+        if statements:
+            lines.append(f"- *{_capital(str(verdict))}*: {'; '.join(statements)}.")
+    return Markdown("\n".join([lines[0], "", *lines[1:]]))
+
+
 def link(outcome: Outcome, text: str, page: str = f"{PAGE}.html") -> str:
     """Return HTML that leads to a claim in the ledger: its places are HTML, which Markdown's links do not find."""
     return f'<a href="{page}#claim-{outcome.claim.name}">{escape(text)}</a>'

@@ -6,6 +6,8 @@ from IPython.display import Markdown
 from matplotlib.figure import Figure
 
 from lifroles.benchmarks.nmnist import NmnistProtocol
+from lifroles.claims import Outcome
+from lifroles.claims import page as ledger
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import generalisation as figures
 from lifroles.generalisation import networks, verdicts, words
@@ -119,9 +121,18 @@ def features(study: Study) -> list[object]:
     return shown if moved is None else [*shown, _shown(study, moved, words.moved_caption(study), "features")]
 
 
+def in_short(study: Study) -> Markdown:
+    """Return the page's answer: what becomes of the paper's claims."""
+    return ledger.in_short(_outcomes(study))
+
+
+def _outcomes(study: Study) -> list[Outcome]:
+    return verdicts.outcomes(verdicts.of_section("section 4.2", "Table 7"), study)
+
+
 def claims(study: Study) -> list[object]:
     """Return what becomes of the paper's claims, those about other step lengths under both readings of Table 7."""
-    found = verdicts.outcomes(verdicts.of_section("section 4.2", "Table 7"), study)
+    found = _outcomes(study)
     table = verdicts.table(found)
     return [Markdown(verdicts.summary(found)), table, _card(study, "resolution", table.caption)]
 

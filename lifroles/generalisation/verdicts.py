@@ -11,9 +11,9 @@ from lifroles.claims.verdict import SEEDS, Test
 from lifroles.tables import Table
 
 WORDS = {
-    Verdict.REPRODUCED: "held",
-    Verdict.DIRECTION: "held on average, its interval says no more",
-    Verdict.NOT_REPRODUCED: "did not hold",
+    Verdict.REPRODUCED: "reproduced",
+    Verdict.DIRECTION: "direction only: the interval leaves it open",
+    Verdict.NOT_REPRODUCED: "not reproduced",
 }
 
 
@@ -58,20 +58,26 @@ def table(found: Sequence[Outcome]) -> Table:
 
 def _numbers(outcome: Outcome) -> str:
     """Return what was measured for each test of a claim, or why there is nothing."""
-    known = [one for one in outcome.decisions if one.interval is not None]
-    return "; ".join(f"{d.test.quantity.label}: {measured(d)}, needed {needed(d.test)}" for d in known)
+    numbers = [
+        f"{one.test.quantity.label}: {measured(one.test.quantity, one.interval)}, needed {needed(one.test)}"
+        for one in outcome.decisions
+        if one.interval is not None
+    ]
+    numbers += [f"beside it, {one.quantity.label}: {measured(one.quantity, one.interval)}" for one in outcome.beside]
+    return "; ".join(numbers)
 
 
 def summary(found: Sequence[Outcome]) -> str:
     """Return the outcomes in a sentence."""
-    names = {word: 0 for word in ("held", "held on average only", "did not hold", "so far held", "so far did not hold")}
+    decided = ("reproduced", "in direction only", "not reproduced")
+    names = {word: 0 for word in (*decided, "held so far by too few seeds", "not held so far by too few seeds")}
     for one in found:
         if one.verdict in WORDS:
-            kind = ("held", "held on average only", "did not hold")[list(WORDS).index(one.verdict)]
+            kind = decided[list(WORDS).index(one.verdict)]
         elif any(d.interval is None for d in one.decisions):
             continue
         else:
-            kind = "so far held" if word(one).startswith("holds") else "so far did not hold"
+            kind = list(names)[3 if word(one).startswith("holds") else 4]
         names[kind] += 1
     rest = len(found) - sum(names.values())
     parts = [f"{count} {name}" for name, count in names.items() if count]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
+from lifroles.claims import Outcome
+from lifroles.claims import page as ledger
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import robustness as figures
 from lifroles.generalisation import networks, verdicts
@@ -117,9 +119,18 @@ def sweep(study: Study) -> object:
     return _shown(study, fig, said, [run for runs in study.sweep.values() for run in runs])
 
 
+def in_short(study: Study) -> Markdown:
+    """Return the page's answer: what becomes of the paper's claims."""
+    return ledger.in_short(_outcomes(study))
+
+
+def _outcomes(study: Study) -> list[Outcome]:
+    return verdicts.outcomes(verdicts.of_section("section 4.3", "sections 5 and 6"), study)
+
+
 def claims(study: Study) -> list[object]:
     """Return what becomes of the paper's claims."""
-    found = verdicts.outcomes(verdicts.of_section("section 4.3", "sections 5 and 6"), study)
+    found = _outcomes(study)
     table = verdicts.table(found)
     return [Markdown(verdicts.summary(found)), table, _card(study, "attack", table.caption)]
 
