@@ -34,8 +34,9 @@ book: setup ## Execute the notebooks and build the book into _build/html (PROFIL
 pdf: setup ## The book as one PDF, too, in _build/pdf (needs Chromium: tools/install-browser.sh)
 	@$(BIN)/lifroles book --pdf
 
+# Files side by side, one a processor, each whole: its tests share what is slow to make, such as the built book.
 test: lint book ## Check the code, build the book, run the tests
-	$(BIN)/python -m pytest $(PYTESTFLAGS)
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile $(PYTESTFLAGS)
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check .
