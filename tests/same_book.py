@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,11 @@ def main() -> None:
     release = subprocess.run(["sbatch", "--version"], capture_output=True, text=True, check=True).stdout.split()
     with tempfile.TemporaryDirectory() as scratch:
         there, here = (Work(Path(scratch, name), names) for name in ("cluster", "local"))
+        lifroles = str(Path(sys.executable).parent / "lifroles")
+        finish(start([lifroles, "book", "--profile", "smoke", "--force", "--quiet"], here.runs))
+        other = tables(html)
+        shutil.rmtree(html)
+        shutil.rmtree(ROOT / "book" / "notebooks")
         try:
             process = start([*SNAKEMAKE, *SLURM, TARGET], there.runs)
             crash_while_training(there, "node1", 600)
@@ -83,9 +89,6 @@ def main() -> None:
         finally:
             cluster("stop")
         one = tables(html)
-        lifroles = str(Path(sys.executable).parent / "lifroles")
-        finish(start([lifroles, "book", "--profile", "smoke", "--force", "--quiet"], here.runs))
-        other = tables(html)
         left, right = there.outcome(), here.outcome()
     found: dict[str, Any] = {
         "runs": len(set(runs)),

@@ -88,6 +88,17 @@ def test_models_are_compared_on_the_recordings_that_all_of_them_got_right(store)
     assert "2 (seed 0). That is fewer than the 200" in page.scale(found).data
 
 
+def test_models_that_get_no_recording_right_in_common_are_not_compared(store):
+    attacked(trained(store, "baseline"), [100, 200], samples=[1, 2])
+    attacked(trained(store, "complete_leakage"), [7000, 400], samples=[3, 4])
+    found = shown(store)
+    assert found.common == {0: 0}
+    for what in words.MEASURES:
+        assert found.values("baseline", "liang", what) == {}
+    assert "0 (seed 0)" in page.scale(found).data
+    assert page.results(found) and page.order(found) and page.claims(found)
+
+
 def test_a_ratio_counts_only_recordings_on_which_both_are_fooled(store):
     attacked(trained(store, "baseline"), [100, 300, None, 200])
     attacked(trained(store, "complete_leakage"), [200, None, 900, 400])

@@ -102,12 +102,14 @@ class Attacked:
         return np.where(self.success, self.flips.astype(float), np.inf)
 
     def measure(self, what: str) -> float | None:
-        """Return a number; ``None`` where no sample was fooled and it is a mean over those that were.
+        """Return a number; ``None`` where there is no sample, or none was fooled and it is a mean over those that were.
 
         ``success``: share of samples fooled; ``vanished``: share of a sample's iterations without a gradient, mean
         over samples; ``iterations``: mean. Over successes: ``flips``, ``fraction`` (of entries, the mean squared
         change), ``l2`` and ``inserted`` (share of the flips), means.
         """
+        if not self.success.size:
+            return None
         if what == "success":
             return float(self.success.mean())
         if what == "vanished":
