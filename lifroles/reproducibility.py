@@ -45,6 +45,12 @@ def read(name: str) -> dict[str, Any]:
     return records.read(results_dir() / "reproducibility" / f"{name}.json", COMMANDS[name])
 
 
+def everything() -> dict[str, dict[str, Any]]:
+    """Return every record by its name; the one that comes of two whole books only where it was made."""
+    there = (results_dir() / "reproducibility" / "same_book.json").is_file()
+    return {name: read(name) for name in COMMANDS if there or name != "same_book"}
+
+
 def kills_words(record: Mapping[str, Any]) -> str:
     """Return the finding of the kill test in a sentence or two."""
     lost, differing = record["lost"], record["differing"]
@@ -85,8 +91,10 @@ def node_failure_words(record: Mapping[str, Any]) -> str:
     )
 
 
-def same_book_words(record: Mapping[str, Any]) -> str:
-    """Return how the book from a failing cluster compares with the book from one machine."""
+def same_book_words(record: Mapping[str, Any] | None) -> str:
+    """Return how the book from a failing cluster compares with the book from one machine, if anybody has compared."""
+    if record is None:
+        return f"Whether the whole study ends in the same book both ways, `{COMMANDS['same_book']}` finds out."
     work = f"{counted(record['runs'], 'run')}, {counted(record['probes'], 'probe')} and the book"
     pages, steps = record["differing_pages"], record["differing"]
     found = (
