@@ -25,7 +25,7 @@ from lifroles.gate.base import Layout, Problem, PublicationError, notebook_input
 from lifroles.gate.executed import BANNER, RECORD, check_copy
 from lifroles.gate.notebooks import code_cells, read_notebook
 from lifroles.parameters import SCHEMAS, NotebookParameters, Schemas
-from lifroles.pool import cores
+from lifroles.pool import cores, end_with_parent
 
 BANNERS = {
     "smoke": "These pages were made with the profile `smoke`: everything was trained at toy scale. "
@@ -156,6 +156,7 @@ _steps: SimpleQueue[Step] | None = None
 def _start_worker(steps: SimpleQueue[Step]) -> None:
     global _steps
     _steps = steps
+    end_with_parent(signal.SIGKILL)  # a kernel ends by itself where the process that started it is gone
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the first process decides for them
 
 

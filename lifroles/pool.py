@@ -122,13 +122,15 @@ def _start(name: str, arguments: Sequence[str], slot: int, environment: Mapping[
         stdout=output,
         stderr=subprocess.STDOUT,
         env={**os.environ, **environment},
-        preexec_fn=_end_with_parent,
+        preexec_fn=end_with_parent,
     )
     return _Job(name, slot, process, output, time.monotonic())
 
 
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def end_with_parent(how: signal.Signals = signal.SIGTERM) -> None:
+    """Let the system end this process when the one that started it is over, however that ended (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, how)
 
 
 def _stop(jobs: Sequence[_Job]) -> Sequence[_Job]:

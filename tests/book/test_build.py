@@ -13,12 +13,14 @@ from pathlib import Path
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from nbformat.v4 import new_code_cell
 from tiny import TOC, edit, tiny_notebook, write_tiny_book
 from tiny_schemas import FAULTY, SCHEMAS
 
 from lifroles import __version__, book
 from lifroles.errors import BookError, ParameterError
 from lifroles.gate import PublicationError
+from lifroles.pool import cores
 
 
 def _snapshot(folder: Path) -> dict[str, tuple[bytes, int]]:
@@ -242,17 +244,48 @@ def test_two_builds_do_not_run_at_once(tiny_book: Path) -> None:
             book.build(root=tiny_book, schemas=SCHEMAS, quiet=True)
 
 
+_BUILD = (
+    "import signal, sys\nfrom pathlib import Path\nfrom tiny_schemas import SCHEMAS\nfrom lifroles import book\n"
+    # A shell's background job, and all it starts, ignores Ctrl-C: these tests may be one.
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    # Processes that work for this one import its main module again.
+    "if __name__ == '__main__':\n    book.build(root=Path(sys.argv[1]), schemas=SCHEMAS, quiet=True)"
+)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_notebooks_that_run_side_by_side_end_with_the_build(tiny_executed: Path, how: signal.Signals) -> None:
+    slow = "import os, pathlib, time\npathlib.Path(f'started-{os.getpid()}').touch()\ntime.sleep(300)"
+    names = ("alpha", "beta")
+    old = [(tiny_executed / f"book/notebooks/{name}.ipynb").read_bytes() for name in names]
+    for name in names:
+        edit(tiny_executed / f"notebooks/{name}.ipynb", lambda nb: nb.cells.append(new_code_cell(slow, id="slow")))
+    command = [sys.executable, "-c", _BUILD, str(tiny_executed)]
+    with subprocess.Popen(command, cwd=tiny_executed, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            deadline = time.monotonic() + 120
+            wanted = min(len(names), cores())
+            while len(started := list(tiny_executed.glob("started-*"))) < wanted and time.monotonic() < deadline:
+                assert process.poll() is None, process.communicate()[1]
+                time.sleep(0.1)
+            process.send_signal(how)
+            process.wait(timeout=60)
+        finally:
+            process.kill()
+    assert len(started) == wanted
+    deadline = time.monotonic() + 60
+    for kernel in (Path("/proc", path.name.partition("-")[2]) for path in started):
+        while kernel.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not kernel.exists(), "a kernel goes on without the build"
+    assert [(tiny_executed / f"book/notebooks/{name}.ipynb").read_bytes() for name in names] == old
+
+
 def test_an_interruption_leaves_nothing_half_written(tiny_executed: Path) -> None:
     old = (tiny_executed / "book/notebooks/beta.ipynb").read_bytes()
     slow = "import pathlib, time\npathlib.Path('started').touch()\ntime.sleep(60)"
     edit(tiny_executed / "notebooks/beta.ipynb", lambda nb: nb.cells[-1].update(source=slow))
-    code = (
-        "import signal, sys\nfrom pathlib import Path\nfrom tiny_schemas import SCHEMAS\nfrom lifroles import book\n"
-        # A shell's background job, and all it starts, ignores Ctrl-C: these tests may be one.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "book.build(root=Path(sys.argv[1]), schemas=SCHEMAS, quiet=True)"
-    )
-    command = [sys.executable, "-c", code, str(tiny_executed)]
+    command = [sys.executable, "-c", _BUILD, str(tiny_executed)]
     with subprocess.Popen(command, cwd=tiny_executed, stderr=subprocess.PIPE, text=True) as process:
         try:
             deadline = time.monotonic() + 60
