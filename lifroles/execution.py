@@ -262,7 +262,13 @@ def _run(
             start_timeout=_START_TIMEOUT,
             cwd=str(layout.root),
             # Keys for the connection where the kernel can use them; without, it warns on every start.
-            config=Config({"KernelManager": {"transport_encryption": "auto"}}),
+            config=Config(
+                {
+                    "KernelManager": {"transport_encryption": "auto"},
+                    # It is interrupted when it is to end, and would say so on the terminal.
+                    "NotebookClient": {"extra_arguments": ["--IPKernelApp.log_level=CRITICAL"]},
+                }
+            ),
             on_cell_executed=lambda **_: on_cell(),
         )
     except PapermillExecutionError as error:

@@ -1,6 +1,7 @@
 """Isometry against dense Jacobians, and what the page says against its records."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from lifroles.resnet import DEPTHS, SpikingResNet
 from lifroles.spec import RunSpec
 from lifroles.speed import resnet
 from lifroles.study import SCALES
+from lifroles.tables import Table
 from lifroles.variant import Variant
 
 P = TdbnParameters()
@@ -101,6 +103,15 @@ def test_a_case_grows_by_the_geometric_mean_of_its_blocks():
     assert (case.growth, case.whole) == pytest.approx((3.0, 9.0))
     ends, inside = case.rates()
     assert ends == [0.5, 0.4] and inside == pytest.approx([0.15, 0.3])
+
+
+def test_a_network_that_passes_no_gradient_back_is_shown_as_such():
+    (run,) = [trained("none", asked=True)]
+    assert run.probe is not None
+    silent = {key: 0.0 if key[0] == "gradient" else value for key, value in run.probe.numbers.items()}
+    found = page.after([replace(run, probe=replace(run.probe, numbers=silent))], P)
+    (table,) = [part for part in found if isinstance(part, Table)]
+    assert table.rows[0][4:6] == ("no gradient", "no gradient")
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.444, "1.4"), (234.0, "230"), (3.43e11, "3·10¹¹")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -142,9 +143,14 @@ def _row(label: str, cases: Any) -> tuple[str, ...]:
     return (
         label,
         *(power(value) for value in (first, second, relative)),
-        f"{mean(cases, lambda c: c.growth):.2f}×",
-        f"{power(mean(cases, lambda c: c.whole))}×",
+        _factor(mean(cases, lambda c: c.growth), "{:.2f}".format),
+        _factor(mean(cases, lambda c: c.whole), power),
     )
+
+
+def _factor(value: float, show: Callable[[float], str]) -> str:
+    """Return a factor, or that there is none: where the last blocks are silent, they pass nothing back."""
+    return "no gradient" if math.isnan(value) else f"{show(value)}×"
 
 
 def verdict(record: Record) -> Markdown:
@@ -251,7 +257,8 @@ def after(runs: list[Trained], parameters: NotebookParameters) -> list[object]:
                     "Normalised trace by block of trained networks.",
                     ideal=1.0,
                 ),
-                f"After training, the mean over blocks is {listed(said)}; the theory asks for 1 (dashed).",
+                f"After training, the mean over blocks is {listed(said)}; the theory asks for 1 (dashed). "
+                "Where the last layers are silent no gradient comes back.",
                 command=command(NOTEBOOK, parameters),
                 records=[one.run for one in shown],
             ),

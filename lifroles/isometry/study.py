@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,15 +32,17 @@ class Case:
 
     @property
     def growth(self) -> float:
-        """By what factor the gradient grows from the end of a block to its beginning, geometric mean over blocks."""
-        gradient = self.row("gradient")
-        return (gradient[0] / gradient[-1]) ** (1 / (len(gradient) - 1))
+        """By what factor the gradient grows from the end of a block to its beginning, geometric mean over blocks.
+
+        NaN where no gradient comes back.
+        """
+        return self.whole ** (1 / (len(self.row("gradient")) - 1))
 
     @property
     def whole(self) -> float:
-        """By what factor it grows over all blocks."""
+        """By what factor it grows over all blocks; NaN where none comes back."""
         gradient = self.row("gradient")
-        return gradient[0] / gradient[-1]
+        return gradient[0] / gradient[-1] if gradient[-1] else math.nan
 
     def rates(self) -> tuple[list[float], list[float]]:
         """Return spikes per neuron and step at the end of each block, and inside it on average."""
