@@ -9,7 +9,7 @@ from html import escape
 from types import MappingProxyType
 from typing import get_args
 
-from IPython.display import Markdown
+from IPython.display import HTML, Markdown
 
 from lifroles import benchmarks
 from lifroles.baselines import BASELINES
@@ -84,7 +84,6 @@ def _as_said(verdict: Verdict) -> str:
 
 
 HEADLINES = (
-    "temporal-most",
     "xor-complete-leakage",
     f"no-leakage-generalises-worse{DURATION}",
     f"complete-leakage-generalises-better{DURATION}",
@@ -95,6 +94,7 @@ HEADLINES = (
     "xor-recurrence",
     f"recurrence-generalises-worse{DURATION}",
     "robust-recurrence",
+    "temporal-most",
 )
 """The claims that say what the paper is about, for the front page."""
 
@@ -115,7 +115,7 @@ def headlines(found: Sequence[Outcome]) -> Table:
     )
 
 
-def coverage(profile: Profile = "archive") -> Markdown:
+def coverage(profile: Profile = "archive") -> HTML:
     """Return on which data the claims are decided, how often each network was trained, and what was not run."""
     archive = Archive(profile)
     run, missing = [], []
@@ -128,7 +128,8 @@ def coverage(profile: Profile = "archive") -> Markdown:
         else:
             missing.append(title)
     said = f"Trained so far: {listed(run)}." if run else "Nothing is trained yet."
-    return Markdown(f"{said} Not run: {listed(missing)}." if missing else said)
+    # HTML, since that is what one page can take over from another.
+    return HTML(f"<p>{escape(f'{said} Not run: {listed(missing)}.' if missing else said)}</p>")
 
 
 def conclusion(found: Sequence[Outcome]) -> Markdown:

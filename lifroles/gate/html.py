@@ -39,6 +39,10 @@ HEAVIEST = 2_000_000
 _LINK = "Mend the link, or the page it points to"
 
 
+_OBJECT = re.compile(r"<[A-Za-z_][\w.]* object(?: at 0x[0-9a-f]+)?>")
+"""How Python names what cannot show itself."""
+
+
 def check_html(html: Path, docnames: Iterable[str], profile: str = "archive") -> list[Problem]:
     """Return the problems of a built book.
 
@@ -99,6 +103,9 @@ def _check_content(page: str, soup: BeautifulSoup) -> Iterator[Problem]:
         yield Problem(page, "it shows a traceback", "Mend the notebook and run 'lifroles book' again")
     if soup.select_one(".system-message, .problematic"):
         yield Problem(page, "it shows a message of Sphinx in place of its text", "See the log of Jupyter Book")
+    shown = next((pre.get_text() for pre in soup.select("pre") if _OBJECT.fullmatch(pre.get_text().strip())), None)
+    if shown:
+        yield Problem(page, f"it shows {shown.strip()} in place of its content", "Show something that HTML can say")
 
 
 def _check_weight(html: Path, path: Path, soup: BeautifulSoup) -> Iterator[Problem]:

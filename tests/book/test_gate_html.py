@@ -52,6 +52,7 @@ def _whats(problems: list[Problem]) -> list[str]:
         (_with('<p style="background: url(https://example.org/a)">x</p>'), "a style fetches https://example.org/a"),
         (_with('<script>load("https://cdn.example/x.mjs")</script>'), "a script names https://cdn.example/x.mjs"),
         (_with('<div class="output traceback">ValueError</div>'), "it shows a traceback"),
+        (_with("<pre><span>&lt;</span>a.B object&gt;\n</pre>"), "it shows <a.B object> in place of its content"),
         (_with('<div class="system-message">?</div>'), "it shows a message of Sphinx"),
         (_with(f"<p>{'word ' * 400_000}</p>"), "it weighs 2.0 MB, more than 2 MB"),
         (_with('<a href="https:/example.org/x">x</a>'), "the link to 'https:/example.org/x' is not an address"),
