@@ -83,6 +83,9 @@ def execute_all(
 ) -> list[Problem]:
     """Execute several notebooks, as many at once as there are processors; all of them, whichever fails.
 
+    Where pages train and ask in place, those that read what others made come after them, so that a page does not
+    depend on which was faster.
+
     Arguments:
         asked: the notebooks by name, each with all of its parameters.
         shared: the hash of what they depend on beside their sources (``gate.base.shared_inputs``).
@@ -97,13 +100,16 @@ def execute_all(
         problems.extend(step.problems)
         tell(step)
 
-    workers = min(len(asked), cores(), _AT_ONCE)
+    late = {name: p for name, p in asked.items() if p.reads_others and p.profile != "archive"}
+    first = {name: p for name, p in asked.items() if name not in late}
     with _kernel_environment():
-        if workers < 2:
-            for name, parameters in asked.items():
-                _execute_and_tell(layout, name, parameters, shared, schemas, told)
-        else:
-            _side_by_side(workers, layout, asked, shared, schemas, told)
+        for these in (first, late):
+            workers = min(len(these), cores(), _AT_ONCE)
+            if workers < 2:
+                for name, parameters in these.items():
+                    _execute_and_tell(layout, name, parameters, shared, schemas, told)
+            else:
+                _side_by_side(workers, layout, these, shared, schemas, told)
     return problems
 
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import (
@@ -137,6 +137,9 @@ class NotebookParameters(BaseModel):
     """The parameters of one notebook, validated and frozen; shows itself as a table in a notebook."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+
+    reads_others: ClassVar[bool] = False
+    """Whether the page shows runs and probes that other pages make, where they are made in place."""
 
     profile: Profile = choice(
         "archive",
@@ -289,9 +292,13 @@ class RobustnessParameters(NetworksParameters):
 class SuggestionsParameters(NotebookParameters):
     """Section 5: what each part does, and what the paper suggests."""
 
+    reads_others = True
+
 
 class ConclusionParameters(NotebookParameters):
     """Section 6: what became of the paper's claims."""
+
+    reads_others = True
 
 
 class ErrataParameters(NotebookParameters):

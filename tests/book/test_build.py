@@ -244,6 +244,16 @@ def test_two_builds_do_not_run_at_once(tiny_book: Path) -> None:
             book.build(root=tiny_book, schemas=SCHEMAS, quiet=True)
 
 
+def test_a_page_that_reads_what_others_make_comes_after_them(tiny_executed: Path) -> None:
+    make = "import pathlib, time\ntime.sleep(5)\npathlib.Path('made').touch()"
+    read = "import pathlib\nassert pathlib.Path('made').exists()"
+    for name, source in {"alpha": make, "beta": read}.items():
+        edit(
+            tiny_executed / f"notebooks/{name}.ipynb", lambda nb, s=source: nb.cells.append(new_code_cell(s, id="new"))
+        )
+    assert book.build("smoke", root=tiny_executed, schemas=SCHEMAS, quiet=True).is_file()
+
+
 _BUILD = (
     "import signal, sys\nfrom pathlib import Path\nfrom tiny_schemas import SCHEMAS\nfrom lifroles import book\n"
     # A shell's background job, and all it starts, ignores Ctrl-C: these tests may be one.

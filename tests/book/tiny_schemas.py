@@ -13,6 +13,8 @@ class Alpha(NotebookParameters):
 class Beta(NotebookParameters):
     """The second page."""
 
+    reads_others = True
+
     T: int = whole(5, "time steps", low=1, high=100)
 
 
