@@ -175,18 +175,6 @@ def evidence(parameters: NotebookParameters) -> Display:
     return card(command(PAGE, parameters), records, "The claims of the paper")
 
 
-def section(found: Sequence[Outcome], *numbers: str) -> Markdown:
-    """Return the claims of some sections of the paper, each with its verdict and a link into the ledger.
-
-    Arguments:
-        found: the outcomes, of which only those made in these places are shown.
-        numbers: beginnings of a claim's place, such as ``"section 4.2"`` or ``"Table 7"``.
-    """
-    chosen = [one for one in found if any(number in one.claim.place for number in numbers)]
-    lines = [f"- {one.claim.statement} **{link(one, one.verdict)}**" for one in chosen]
-    return Markdown("\n".join(lines))
-
-
 def in_short(found: Sequence[Outcome]) -> Markdown:
     """Return what became of the claims of one page, with links into the ledger: its answer, before the details."""
     untested = sum(one.verdict is Verdict.NOT_TESTABLE for one in found)
