@@ -1,9 +1,12 @@
 """Isometry against dense Jacobians, and what the page says against its records."""
 
 import copy
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fake_runs import fake_record
@@ -18,7 +21,7 @@ from lifroles.probes.record import ProbeRecord, ProbeSpec
 from lifroles.resnet import DEPTHS, SpikingResNet
 from lifroles.spec import RunSpec
 from lifroles.speed import resnet
-from lifroles.study import SCALES
+from lifroles.study import SCALES, SHORT, get
 from lifroles.tables import Table
 from lifroles.variant import Variant
 
@@ -112,6 +115,7 @@ def test_a_network_that_passes_no_gradient_back_is_shown_as_such():
     found = page.after([replace(run, probe=replace(run.probe, numbers=silent))], P)
     (table,) = [part for part in found if isinstance(part, Table)]
     assert table.rows[0][4:6] == ("no gradient", "no gradient")
+    assert "no line is drawn: ResNet-18 with no normalisation." in getattr(found[0], "caption", "")
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.444, "1.4"), (234.0, "230"), (3.43e11, "3·10¹¹")])
@@ -148,21 +152,34 @@ def test_the_committed_record_is_what_the_code_asks_for_and_is_shown_whole():
     assert "1.1 with tdBN" in str(page.by_hand(record).data)
 
 
-def trained(norm: str, *, asked: bool) -> Trained:
-    run = fake_record("cifar10", "baseline", 0, "jpeg", **SCALES["archive"]["cifar10"].changes, norm=norm, last=0.4)
+def trained(norm: str, *, asked: bool, depth: int = 18, changes: Mapping[str, Any] = SHORT) -> Trained:
+    scale = {**SCALES["archive"]["cifar10"].changes, **changes}
+    run = fake_record("cifar10", "baseline", 0, "jpeg", **scale, network=f"resnet{depth}", norm=norm, last=0.4)
     numbers = {("gradient", "block1"): 2.0, ("gradient", "head"): 1.0, ("isometry", "block1"): 1.25}
     numbers |= {("spread", "block1"): 3.0, ("rate", "block1.1"): 0.1, ("rate", "block1.2"): 0.2}
     found = ProbeRecord(ProbeSpec.of(isometry.PROBE, run.spec), numbers, {}, run.path or initial.path())
-    return Trained(run, norm, found if asked else None)
+    return Trained(run, depth, norm, found if asked else None)
 
 
 def test_trained_networks_are_shown_and_what_is_missing_is_said():
     (missing,) = page.after([trained("tdbn", asked=False)], P)
-    assert "Not measured after training: tdBN, ordinary batch normalisation and no norm" in missing.data  # pyright: ignore[reportAttributeAccessIssue]
-    shown, table, missing = page.after([trained("tdbn", asked=True)], P)
-    assert "1.25 with tdBN (n = 1)" in shown.caption  # pyright: ignore[reportAttributeAccessIssue]
-    assert table.rows[0][0] == "tdBN, seed 0" and table.rows[0][-1].startswith("40.0")  # pyright: ignore[reportAttributeAccessIssue]
-    assert "tdBN," not in missing.data  # pyright: ignore[reportAttributeAccessIssue]
+    assert "ResNet-50 with no normalisation.**" in missing.data  # pyright: ignore[reportAttributeAccessIssue]
+    runs = [trained("tdbn", asked=True), trained("bn", asked=True, depth=34), trained("tdbn", asked=True, changes={})]
+    gradient, first, rates, table, origin, missing = page.after(runs, P)
+    assert "1.2 with tdBN and 1.2 with ordinary batch" in first.caption  # pyright: ignore[reportAttributeAccessIssue]
+    assert table.rows[0][0] == "ResNet-18, tdBN, 4 epochs, seed 0"  # pyright: ignore[reportAttributeAccessIssue]
+    assert [row[0].split(", ")[2] for row in table.rows] == ["4 epochs", "4 epochs", "8 epochs"]  # pyright: ignore[reportAttributeAccessIssue]
+    assert table.rows[0][-1].startswith("40.0") and "3 runs" in origin.html  # pyright: ignore[reportAttributeAccessIssue]
+    # the figures are of what was trained alike
+    assert all("2 runs" in figure.html for figure in (gradient, first, rates))  # pyright: ignore[reportAttributeAccessIssue]
+    assert "ResNet-18 with tdBN" not in missing.data and "ResNet-34 with tdBN" in missing.data  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_zero_and_no_number_leave_a_gap_in_a_figure():
+    fig = draw.by_block({"one": {"tdbn": [[0.0, 2.0, 4.0]], "none": [[math.nan] * 3]}, "two": {}}, "", "")
+    line = np.asarray(fig.axes[0].lines[0].get_ydata())
+    assert line[1:] == pytest.approx([2.0, 4.0]) and np.isnan(line)[0]
+    assert [text.get_text() for text in fig.axes[0].texts] == ["tdBN"] and not fig.axes[1].lines
 
 
 def test_only_runs_at_the_archives_scale_are_shown(tmp_path):
@@ -172,9 +189,21 @@ def test_only_runs_at_the_archives_scale_are_shown(tmp_path):
     changes = dict(SCALES["archive"]["cifar10"].changes)
     for norm in ("tdbn", "none"):
         store.write(fake_record("cifar10", "baseline", 0, "jpeg", **changes, norm=norm, last=0.4))
+    short = {**changes, **SHORT}
+    store.write(fake_record("cifar10", "baseline", 0, "jpeg", **short, network="resnet34", last=0.4))
     store.write(fake_record("cifar10", "baseline", 0, "jpeg", **{**changes, "epochs": 3}, last=0.4))
+    store.write(fake_record("cifar10", "baseline", 0, "jpeg", **changes, network="mlp", last=0.4))
     store.write(fake_record("cifar10", "no_reset", 0, "jpeg", **changes, last=0.4))
-    assert [(one.norm, one.probe) for one in study.trained(store)] == [("tdbn", None), ("none", None)]
+    found = study.trained(store)
+    assert [(one.epochs, one.depth, one.norm) for one in found] == [(4, 34, "tdbn"), (8, 18, "tdbn"), (8, 18, "none")]
+
+
+def test_the_target_trains_every_depth_alike_and_the_paper_profile_for_as_long_as_the_protocol():
+    archive, paper = (get("tdbn").specs(profile) for profile in ("archive", "paper"))
+    deep = {(s.changes().get("network", "resnet18"), s.changes().get("norm", "tdbn"))
+            for s in archive if s.changes()["epochs"] == SHORT["epochs"]}  # fmt: skip
+    assert deep == {(f"resnet{depth}", norm) for depth in initial.DEPTHS for norm in initial.NORMS}
+    assert not any("epochs" in s.changes() for s in paper)
 
 
 def speed_record(ours: float, theirs: float) -> dict[str, Any]:

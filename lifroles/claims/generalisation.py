@@ -99,7 +99,7 @@ KEPT_DURATION = (
 DURATION = "-duration"
 """How the names of the claims end that are tested under the other reading, too."""
 
-READINGS = {"steps": "15 steps shown, whatever time they cover", "duration": "45 ms shown, in as many steps as fit"}
+READINGS = {"steps": "15 steps kept, whatever they cover", "duration": "45 ms kept, in as many steps as fit"}
 """The two readings of a test at another step length than the trained one, 15 steps of 3 ms."""
 
 

@@ -25,6 +25,8 @@ Seeds = Mapping[str, Sequence[Sequence[float]]]
 def by_block(panels: Mapping[str, Seeds], axis: str, description: str, *, ideal: float | None = None) -> Figure:
     """Return a logarithmic panel a network: the geometric mean over seeds by block, and every seed as points.
 
+    What is 0 or no number has no place on such a scale and is left out.
+
     Arguments:
         panels: values by network and normalisation.
         axis: what they are.
@@ -37,14 +39,17 @@ def by_block(panels: Mapping[str, Seeds], axis: str, description: str, *, ideal:
             ax.set_yscale("log")
             starts = {}
             for norm, rows in found.items():
-                values = np.array(rows)
+                values = np.array(rows, dtype=float)
+                values[~(values > 0)] = np.nan
                 blocks = np.arange(1, values.shape[1] + 1)
                 line, width = _LINES[norm]
                 mean = np.exp(np.log(values).mean(0))
+                if np.isnan(mean).all():
+                    continue
                 ax.plot(blocks, mean, color=INK, linestyle=line, linewidth=width)
                 ax.plot(blocks, values.T, color=INK, linestyle="none", marker="o", markersize=2.5, alpha=0.45)
-                starts[norm] = float(mean[0])
-            last = max(len(rows[0]) for rows in found.values())
+                starts[norm] = float(mean[~np.isnan(mean)][0])
+            last = max((len(rows[0]) for rows in found.values()), default=2)
             if ideal is not None:
                 ax.plot([1, last], [ideal, ideal], **CHANCE)
             ax.set_xlim(left=1 - 0.24 * (last - 1))
@@ -73,7 +78,7 @@ def rates(found: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float
     Arguments:
         found: by normalisation and network, the rates at the end of each block and inside it.
     """
-    networks = list(next(iter(found.values())))
+    networks = list(dict.fromkeys(network for columns in found.values() for network in columns))
     with style():
         fig, axes = figure(
             len(found), 60 + 125 * len(found),
@@ -81,8 +86,9 @@ def rates(found: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float
             len(networks), sharey=True,
         )  # fmt: skip
         for i, (norm, columns) in enumerate(found.items()):
-            for j, (network, (ends, inside)) in enumerate(columns.items()):
+            for j, network in enumerate(networks):
                 ax = axes[i * len(networks) + j]
+                ends, inside = columns.get(network, ((), ()))
                 blocks = np.arange(1, len(ends) + 1)
                 ax.plot(blocks, ends, color=INK, marker="o", markersize=3)
                 ax.plot(blocks, inside, color=INK, marker="o", markersize=3, markerfacecolor="none", linestyle=":")

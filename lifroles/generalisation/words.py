@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lifroles import paper, prose
+from lifroles.claims.generalisation import READINGS
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, interval, named
 from lifroles.generalisation.study import REAL, TRAINED, Row, Study
 from lifroles.tables import Table
 
-READINGS = {"steps": "15 steps kept, whatever they cover", "duration": "45 ms kept, in as many steps as fit"}
 OTHERS = tuple(dt for dt in paper.TABLE7_DTS if dt != TRAINED)
 
 

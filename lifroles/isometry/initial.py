@@ -15,12 +15,11 @@ from lifroles.paths import results_dir
 from lifroles.probes.isometry import IsometryParameters, first, isometry
 from lifroles.resnet import SpikingResNet
 from lifroles.spec import RunSpec
+from lifroles.study import DEPTHS, NORMS
 
 COMMAND = "python -m lifroles.isometry"
 """Makes the record again."""
 
-DEPTHS = (18, 34, 50)
-NORMS = ("tdbn", "bn", "none")
 SEEDS = (0, 1, 2)
 CHANNELS = 0.125
 """As the archived runs."""

@@ -12,10 +12,12 @@ from IPython.display import Markdown
 from lifroles.benchmarks.cifar10 import Cifar10Protocol
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import isometry as draw
-from lifroles.isometry.initial import COMMAND, DEPTHS, MEMORYLESS, NORMS, Record
-from lifroles.isometry.study import VARIANT, Case, Cases, Trained, initial, rows, title
+from lifroles.isometry.initial import COMMAND, MEMORYLESS, Record
+from lifroles.isometry.study import VARIANT, Cases, Trained, alike, initial, rows, title
 from lifroles.parameters import NotebookParameters
 from lifroles.prose import counted, listed, percent
+from lifroles.store import Record as Run
+from lifroles.study import DEPTHS, NORMS, SHORT
 from lifroles.tables import Download, Table
 
 NOTEBOOK = "A_5_tdbn"
@@ -189,22 +191,12 @@ def verdict(record: Record) -> Markdown:
 def firing(record: Record, parameters: NotebookParameters) -> Display:
     """Return the spike rates by block."""
     cases = initial(record)
-    found: dict[str, dict[str, Any]] = {
-        norm: {
-            title(depth): tuple(
-                np.mean([case.rates()[place] for case in cases[VARIANT, depth, norm]], axis=0).tolist()
-                for place in (0, 1)
-            )
-            for depth in DEPTHS
-        }
-        for norm in NORMS
-    }
     inside = {
         norm: percent(float(np.mean([np.mean(c.rates()[1]) for d in DEPTHS for c in cases[VARIANT, d, norm]])), 0)
         for norm in NORMS
     }
     return show(
-        draw.rates(found),
+        draw.rates(_rates(cases)),
         f"Before training, a neuron inside a block (dotted) fires in {inside['tdbn']} of the steps with tdBN, in "
         f"{inside['none']} without normalisation and in {inside['bn']} with ordinary batch normalisation. At the end "
         "of a block (solid) the shortcut adds its spikes, so that rates rise along a stage; a convolution in the "
@@ -213,6 +205,21 @@ def firing(record: Record, parameters: NotebookParameters) -> Display:
         behind=behind(record),
         download=_download(cases, "rate", "layer"),
     )
+
+
+def _rates(cases: Cases) -> dict[str, dict[str, Any]]:
+    """Return the rates at the blocks' ends and inside them by normalisation and network, means over seeds."""
+    return {
+        norm: {
+            title(depth): tuple(
+                np.mean([case.rates()[place] for case in cases[VARIANT, depth, norm]], axis=0).tolist()
+                for place in (0, 1)
+            )
+            for depth in DEPTHS
+            if (VARIANT, depth, norm) in cases
+        }
+        for norm in NORMS
+    }
 
 
 def by_hand(record: Record) -> Markdown:
@@ -239,35 +246,31 @@ def by_hand(record: Record) -> Markdown:
 
 def after(runs: list[Trained], parameters: NotebookParameters) -> list[object]:
     """Return what training made of it, or what is missing and how to get it."""
-    by_norm: dict[str, list[Case]] = {}
-    for one in runs:
-        if one.case is not None:
-            by_norm.setdefault(one.norm, []).append(one.case)
-    missing = [LABELS[norm] for norm in NORMS if norm not in by_norm]
+    cases = alike(runs)
     parts: list[object] = []
-    if by_norm:
-        seeds = {norm: [case.row("isometry") for case in cases] for norm, cases in by_norm.items()}
-        said = [f"{np.mean(values):.2f} with {LABELS[norm]} (n = {len(values)})" for norm, values in seeds.items()]
-        shown = [one for one in runs if one.case is not None]
-        parts += [
-            show(
-                draw.by_block(
-                    {"ResNet-18, trained": seeds},
-                    "tr(J Jᵀ)",
-                    "Normalised trace by block of trained networks.",
-                    ideal=1.0,
-                ),
-                f"After training, the mean over blocks is {listed(said)}; the theory asks for 1 (dashed). "
-                "Where the last layers are silent no gradient comes back.",
-                command=command(NOTEBOOK, parameters),
-                records=[one.run for one in shown],
-            ),
-            Table("Trained networks", (*HEAD, "test accuracy, last epoch"), [
-                (*_row(f"{LABELS[one.norm]}, seed {one.run.seed}", [one.case]),
-                 percent(float(one.run.final["last_accuracy"])))
-                for one in shown
-            ]),
+    if cases:
+        parts += _drawn(cases, [one.run for one in runs if one.epochs == SHORT["epochs"] and one.case], parameters)
+    asked = [one for one in runs if one.case is not None]
+    if asked:
+        table = [
+            (
+                *_row(f"{title(one.depth)}, {LABELS[one.norm]}, {counted(one.epochs, 'epoch')}, seed {one.run.seed}",
+                      [one.case]),
+                percent(float(one.run.final["last_accuracy"])),
+            )
+            for one in asked
         ]  # fmt: skip
+        caption = "Trained networks: conditions, growth of the gradient, accuracy"
+        parts += [
+            Table(caption, (*HEAD, "test accuracy, last epoch"), table),
+            card(command(NOTEBOOK, parameters), [one.run for one in asked], caption),
+        ]
+    missing = [
+        f"{title(depth)} with {LABELS[norm]}"
+        for depth in DEPTHS
+        for norm in NORMS
+        if (VARIANT, depth, norm) not in cases
+    ]
     if missing:
         parts.append(
             Markdown(
@@ -276,3 +279,44 @@ def after(runs: list[Trained], parameters: NotebookParameters) -> list[object]:
             )
         )
     return parts
+
+
+def _drawn(cases: Cases, runs: list[Run], parameters: NotebookParameters) -> list[object]:
+    """Return the figures of networks that were trained alike."""
+    origin: Any = {"command": command(NOTEBOOK, parameters), "records": runs}
+    trained = f"after {counted(SHORT['epochs'], 'epoch')}"
+    silent = [
+        f"{title(depth)} with {LABELS[norm]}"
+        for (_, depth, norm), found in cases.items()
+        if any(math.isnan(case.whole) for case in found)
+    ]
+    none = f" No gradient comes back, and no line is drawn: {listed(silent)}." if silent else ""
+    values = {
+        norm: np.concatenate(
+            [case.row("isometry") for (_, _, n), found in cases.items() if n == norm for case in found]
+        )
+        for norm in dict.fromkeys(norm for _, _, norm in cases)
+    }
+    first = listed([f"{found.mean():.2g} with {LABELS[norm]}" for norm, found in values.items()])
+    return [
+        show(
+            draw.by_block(rows(cases, "gradient"), "gradient, relative",
+                          f"Norm of the loss's gradient by block {trained}, by depth and normalisation."),
+            f"The loss's gradient {trained} of training, one network each, relative to that at the end of the last "
+            f"block.{none}",
+            **origin,
+        ),
+        show(
+            draw.by_block(rows(cases, "isometry"), "tr(J Jᵀ)",
+                          f"Normalised trace by block {trained}, by depth and normalisation, with a line at 1.",
+                          ideal=1.0),
+            f"The first condition {trained} of training: the mean over blocks and depths is {first}; the theory asks "
+            "for 1 (dashed). A block that passes nothing has no point.",
+            **origin,
+        ),
+        show(
+            draw.rates(_rates(cases)),
+            f"Spike rates {trained} of training, at the blocks' ends (solid) and inside them (dotted).",
+            **origin,
+        ),
+    ]  # fmt: skip

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from lifroles.isometry.initial import DEPTHS, MEMORYLESS, NORMS, Record
+from lifroles.isometry.initial import MEMORYLESS, Record
 from lifroles.paths import results_dir
 from lifroles.probes.record import ProbeRecord, find
 from lifroles.store import Record as Run
 from lifroles.store import Store
-from lifroles.study import SCALES
+from lifroles.study import DEPTHS, NORMS, SCALES, SHORT
 
 BENCHMARK, VARIANT = "cifar10", "baseline"
 
@@ -67,15 +67,21 @@ def initial(record: Record) -> Cases:
 
 
 def rows(cases: Cases, metric: str, variant: str = VARIANT) -> dict[str, dict[str, list[list[float]]]]:
-    """Return a metric by network's title and normalisation, a row a seed; a gradient relative to the last block's."""
+    """Return a metric by network's title and normalisation, a row a seed; what is missing is left out.
+
+    A gradient is relative to the last block's, and NaN where none comes back.
+    """
 
     def row(case: Case) -> list[float]:
         values = case.row(metric)
-        return [v / values[-1] for v in values] if metric == "gradient" else values
+        if metric != "gradient":
+            return values
+        return [v / values[-1] if values[-1] else math.nan for v in values]
 
-    return {
-        title(depth): {norm: [row(case) for case in cases[variant, depth, norm]] for norm in NORMS} for depth in DEPTHS
-    }
+    def of(depth: int) -> dict[str, list[list[float]]]:
+        return {norm: [row(case) for case in cases[key]] for norm in NORMS if (key := (variant, depth, norm)) in cases}
+
+    return {title(depth): of(depth) for depth in DEPTHS}
 
 
 def title(depth: int, variant: str = VARIANT) -> str:
@@ -88,8 +94,14 @@ class Trained:
     """A trained run and what its network does to gradients."""
 
     run: Run
+    depth: int
     norm: str
     probe: ProbeRecord | None
+
+    @property
+    def epochs(self) -> int:
+        """How long it was trained."""
+        return self.run.spec.protocol.model_dump()["epochs"]
 
     @property
     def case(self) -> Case | None:
@@ -101,17 +113,29 @@ class Trained:
 
 
 def trained(store: Store | None = None) -> list[Trained]:
-    """Return the archived runs of the baseline at the archive's scale, by normalisation and seed.
+    """Return the archived runs of the baseline at the archive's scale, by epochs, depth, normalisation and seed.
 
     Raises:
         StoreError: a record is damaged.
     """
     scale = SCALES["archive"][BENCHMARK]
+    schedules = (dict(scale.changes), {**scale.changes, **SHORT})
+    depths = {f"resnet{depth}": depth for depth in DEPTHS}
     found: list[Trained] = []
     for run in (store or Store(results_dir())).find(benchmark=BENCHMARK, source=scale.source, status="completed"):
         changes: dict[str, Any] = dict(run.spec.changes())
         norm = changes.pop("norm", NORMS[0])
-        if run.variant_name == VARIANT and changes == dict(scale.changes):
+        network = changes.pop("network", f"resnet{DEPTHS[0]}")
+        if run.variant_name == VARIANT and changes in schedules and network in depths:
             asked = find(run, "isometry")
-            found.append(Trained(run, norm, asked[0] if asked else None))
-    return sorted(found, key=lambda one: (NORMS.index(one.norm), one.run.seed))
+            found.append(Trained(run, depths[network], norm, asked[0] if asked else None))
+    return sorted(found, key=lambda one: (one.epochs, one.depth, NORMS.index(one.norm), one.run.seed))
+
+
+def alike(runs: Sequence[Trained]) -> Cases:
+    """Return what was found in the runs of all depths that were trained for the same few epochs."""
+    found: dict[tuple[str, int, str], list[Case]] = {}
+    for one in runs:
+        if one.epochs == SHORT["epochs"] and one.case is not None:
+            found.setdefault((VARIANT, one.depth, one.norm), []).append(one.case)
+    return found
