@@ -46,9 +46,8 @@ def read(name: str) -> dict[str, Any]:
 
 
 def everything() -> dict[str, dict[str, Any]]:
-    """Return every record by its name; the one that comes of two whole books only where it was made."""
-    there = (results_dir() / "reproducibility" / "same_book.json").is_file()
-    return {name: read(name) for name in COMMANDS if there or name != "same_book"}
+    """Return every record by its name."""
+    return {name: read(name) for name in COMMANDS}
 
 
 def kills_words(record: Mapping[str, Any]) -> str:
@@ -91,10 +90,8 @@ def node_failure_words(record: Mapping[str, Any]) -> str:
     )
 
 
-def same_book_words(record: Mapping[str, Any] | None) -> str:
-    """Return how the book from a failing cluster compares with the book from one machine, if anybody has compared."""
-    if record is None:
-        return f"Whether the whole study ends in the same book both ways, `{COMMANDS['same_book']}` finds out."
+def same_book_words(record: Mapping[str, Any]) -> str:
+    """Return how the book from a failing cluster compares with the book from one machine."""
     work = f"{counted(record['runs'], 'run')}, {counted(record['probes'], 'probe')} and the book"
     pages, steps = record["differing_pages"], record["differing"]
     found = (

@@ -34,7 +34,7 @@ def test_every_record_is_there_and_can_be_said():
     assert page.kills_words(found["kills"])
     assert sum(int(row[1]) for row in page.kills_table(found["kills"]).rows) == found["kills"]["kills"]
     assert page.node_failure_words(found["node_failure"])
-    assert page.same_book_words(found.get("same_book"))
+    assert page.same_book_words(found["same_book"])
     assert page.side_by_side_table(found["side_by_side"]).rows
     assert page.slurm_jobs_words(found["slurm_jobs"])
     assert page.stacked_words(found["stacked"])

@@ -116,7 +116,7 @@ def features(study: Study) -> list[object]:
         words.features_table(study),
     ]
     if (interactive := explorer(study)) is not None:
-        shown.append(interactive)
+        shown += [interactive, _card(study, "features", "Fig. 7 to move about in")]
     moved = figures.moved(study)
     return shown if moved is None else [*shown, _shown(study, moved, words.moved_caption(study), "features")]
 
