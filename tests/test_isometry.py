@@ -167,8 +167,8 @@ def test_trained_networks_are_shown_and_what_is_missing_is_said():
     runs = [trained("tdbn", asked=True), trained("bn", asked=True, depth=34), trained("tdbn", asked=True, changes={})]
     gradient, first, rates, table, origin, missing = page.after(runs, P)
     assert "1.2 with tdBN and 1.2 with ordinary batch" in first.caption  # pyright: ignore[reportAttributeAccessIssue]
-    assert table.rows[0][0] == "ResNet-18, tdBN, 4 epochs, seed 0"  # pyright: ignore[reportAttributeAccessIssue]
-    assert [row[0].split(", ")[2] for row in table.rows] == ["4 epochs", "4 epochs", "8 epochs"]  # pyright: ignore[reportAttributeAccessIssue]
+    assert table.rows[0][0] == "ResNet-18, tdBN, 2 epochs, seed 0"  # pyright: ignore[reportAttributeAccessIssue]
+    assert [row[0].split(", ")[2] for row in table.rows] == ["2 epochs", "2 epochs", "8 epochs"]  # pyright: ignore[reportAttributeAccessIssue]
     assert table.rows[0][-1].startswith("40.0") and "3 runs" in origin.html  # pyright: ignore[reportAttributeAccessIssue]
     # the figures are of what was trained alike
     assert all("2 runs" in figure.html for figure in (gradient, first, rates))  # pyright: ignore[reportAttributeAccessIssue]
@@ -195,7 +195,7 @@ def test_only_runs_at_the_archives_scale_are_shown(tmp_path):
     store.write(fake_record("cifar10", "baseline", 0, "jpeg", **changes, network="mlp", last=0.4))
     store.write(fake_record("cifar10", "no_reset", 0, "jpeg", **changes, last=0.4))
     found = study.trained(store)
-    assert [(one.epochs, one.depth, one.norm) for one in found] == [(4, 34, "tdbn"), (8, 18, "tdbn"), (8, 18, "none")]
+    assert [(one.epochs, one.depth, one.norm) for one in found] == [(2, 34, "tdbn"), (8, 18, "tdbn"), (8, 18, "none")]
 
 
 def test_the_target_trains_every_depth_alike_and_the_paper_profile_for_as_long_as_the_protocol():
