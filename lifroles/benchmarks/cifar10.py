@@ -37,8 +37,7 @@ PADDING = 4
 
 SHAPES = {"train": 1000, "test": 200}
 AT_ONCE = 100
-"""Test images in a batch. The spikes of all layers are kept: of 50 layers at an eighth of the channels 12 MB an image."""
-
+"""Test images in a batch. The spikes of all layers are kept: of 50 layers, at an eighth of the channels, 12 MB each."""
 _ORDER, _AUGMENT = 0, 1
 
 
