@@ -206,6 +206,7 @@ TOY: Mapping[str, Mapping[str, Any]] = frozen(
     attack=frozen(each=1),
     corruption=frozen(samples=100, noise=[0.01, 0.03], drop=[0.5], jitter=[1.0], shift=[2.0]),
     curvature=frozen(samples=50, iterations=3),
+    images=frozen(eps=[0.1], steps=3, queries=10, samples=50),
 )
 """What a probe changes in its own parameters at toy scale."""
 

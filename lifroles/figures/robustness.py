@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from lifroles.figures.generalisation import line, name
 from lifroles.figures.style import CHANCE, INK, PAPER, figure, style
+from lifroles.generalisation.networks import Networks
 from lifroles.probes.attack_steps import Array
 from lifroles.robustness.study import Study
 
@@ -210,6 +212,38 @@ def corruptions(study: Study) -> Figure | None:
             ax.set_xlabel(label, fontsize=9.6)
         for ax in axes[::2]:
             ax.set_ylabel("accuracy (%)")
+        handles, labels = axes[0].get_legend_handles_labels()
+        fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7.8, frameon=False)
+        return fig
+
+
+IMAGES = {"noise": "noise", "fgsm": "one step (FGSM)", "pgd": "many steps (PGD)", "square": "no gradient (Square)"}
+
+
+def images(rows: Sequence[Networks]) -> Figure | None:
+    """Return the accuracy of every model on images by attack and size of the change; ``None`` without data."""
+    found = {row.model: probes for row in rows if (probes := row.probes("images"))}
+    if not found:
+        return None
+    with style():
+        fig, axes = figure(2, 380, "Accuracy of every model on MNIST by attack and size of the change.", 2)
+        for ax, (attack, label) in zip(axes, IMAGES.items(), strict=True):
+            for model, probes in found.items():
+                curve: dict[float, list[float]] = {}
+                for probe in probes:
+                    for key, value in probe.metric("accuracy").items():
+                        kind, _, eps = key.partition("/")
+                        if kind in (attack, "none"):
+                            curve.setdefault(float(eps), []).append(100 * value)
+                sizes = sorted(curve)
+                ax.plot(sizes, [float(np.mean(curve[eps])) for eps in sizes], **line(model), label=name(model))
+            ax.axhline(10, **CHANCE)
+            ax.set_ylim(0, 102)
+            ax.set_title(label)
+        for ax in axes[::2]:
+            ax.set_ylabel("accuracy (%)")
+        for ax in axes[2:]:
+            ax.set_xlabel("change of a pixel")
         handles, labels = axes[0].get_legend_handles_labels()
         fig.legend(handles, labels, loc="outside lower center", ncols=3, fontsize=7.8, frameon=False)
         return fig

@@ -65,12 +65,19 @@ class Shown(Stored):
         return [r for one in self.models if benchmark == "nmnist" and one.model == model for r in one.records]
 
 
-def scale(p: NetworksParameters) -> Scale:
-    """Return how the profile trains N-MNIST."""
-    return SCALES[p.profile]["nmnist"]
+def scale(p: NetworksParameters, benchmark: str = "nmnist") -> Scale:
+    """Return how the profile trains a benchmark."""
+    return SCALES[p.profile][benchmark]
 
 
-def collect(p: NetworksParameters, questions: Questions, say: Say, store: Store | None) -> list[Record]:
+def collect(
+    p: NetworksParameters,
+    questions: Questions,
+    say: Say,
+    store: Store | None,
+    benchmark: str = "nmnist",
+    models: Sequence[str] | None = None,
+) -> list[Record]:
     """Return the runs that a page shows.
 
     The archive is only read, and what it lacks is a gap of the page. The other profiles train what their store has
@@ -81,22 +88,24 @@ def collect(p: NetworksParameters, questions: Questions, say: Say, store: Store 
         questions: what each run is asked, where runs are trained; at toy scale with :data:`lifroles.study.TOY` on top.
         say: told what is being trained, line by line.
         store: where to look, and to write to, in place of the profile's own.
+        benchmark: which one.
+        models: those that are trained (default: the page's own).
 
     Raises:
         StoreError: a run or an answer is damaged.
         DataError: data to train on are missing.
     """
-    own = scale(p)
+    own = scale(p, benchmark)
     if p.profile == "archive":
         store = store or Store(results_dir())
-        known = store.find(benchmark="nmnist", source=own.source, status="completed")
+        known = store.find(benchmark=benchmark, source=own.source, status="completed")
         return [r for r in known if r.spec.changes() == dict(own.changes) and (p.seeds is None or r.seed in p.seeds)]
     store = store or Store(runs_dir())
     toy = TOY if p.profile == "smoke" else {}
     done = []
     for seed in range(own.seeds) if p.seeds is None else p.seeds:
-        for model in p.models:
-            spec = RunSpec.of("nmnist", model, seed, own.source, **own.changes)
+        for model in p.models if models is None else models:
+            spec = RunSpec.of(benchmark, model, seed, own.source, **own.changes)
             say(f"{model} seed {seed}: {'in the store' if store.get(spec, weights=True) else 'training'}")
             record = training.run(spec, store, weights=True)
             if record.status != "completed":

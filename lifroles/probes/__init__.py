@@ -16,6 +16,7 @@ from lifroles.probes import (
     curvature,
     features,
     gradients,
+    images,
     isometry,
     landscape,
     rates,
@@ -39,6 +40,7 @@ PROBES: Named[Probe] = Named(
             attack_steps,
             transfer,
             corruption,
+            images,
             rates,
             isometry,
         )
