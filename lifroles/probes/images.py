@@ -115,9 +115,9 @@ def measure(spec: RunSpec, network: Network, p: ImagesParameters) -> Findings:
             made = evasion.SquareAttack(model, **common, max_iter=p.queries, verbose=False)
         return made.generate(images, y=labels.numpy())
 
-    numbers = {("accuracy", "none/0"): float(right(images).mean())}
     arrays = {}
     with _seeded(p.seed):
+        numbers = {("accuracy", "none/0"): float(right(images).mean())}
         gradient = model.loss_gradient(images, np.eye(10, dtype=np.float32)[labels.numpy()])
         numbers["vanished", "all"] = float((gradient.reshape(p.samples, -1) == 0).all(1).mean())
         for attack in p.attacks:
