@@ -116,6 +116,9 @@ def test_a_network_that_passes_no_gradient_back_is_shown_as_such():
     (table,) = [part for part in found if isinstance(part, Table)]
     assert table.rows[0][4:6] == ("no gradient", "no gradient")
     assert "no line is drawn: ResNet-18 with no normalisation." in getattr(found[0], "caption", "")
+    assert "class layers have fallen silent" not in getattr(found[0], "caption", "")
+    found = page.after([replace(run, probe=replace(run.probe, numbers=silent | {("rate", "output"): 0.0}))], P)
+    assert "class layers have fallen silent" in getattr(found[0], "caption", "")
 
 
 @pytest.mark.parametrize(("value", "text"), [(1.444, "1.4"), (234.0, "230"), (3.43e11, "3·10¹¹")])

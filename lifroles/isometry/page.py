@@ -151,7 +151,7 @@ def _row(label: str, cases: Any) -> tuple[str, ...]:
 
 
 def _factor(value: float, show: Callable[[float], str]) -> str:
-    """Return a factor, or that there is none: where the last blocks are silent, they pass nothing back."""
+    """Return a factor, or that there is none: where no neuron of the class layer is near its threshold."""
     return "no gradient" if math.isnan(value) else f"{show(value)}×"
 
 
@@ -285,12 +285,14 @@ def _drawn(cases: Cases, runs: list[Run], parameters: NotebookParameters) -> lis
     """Return the figures of networks that were trained alike."""
     origin: Any = {"command": command(NOTEBOOK, parameters), "records": runs}
     trained = f"after {counted(SHORT['epochs'], 'epoch')}"
-    silent = [
-        f"{title(depth)} with {LABELS[norm]}"
+    dead = {
+        f"{title(depth)} with {LABELS[norm]}": found
         for (_, depth, norm), found in cases.items()
         if any(math.isnan(case.whole) for case in found)
-    ]
-    none = f" No gradient comes back, and no line is drawn: {listed(silent)}." if silent else ""
+    }
+    quiet = all(case.metrics["rate"].get("output") == 0 for found in dead.values() for case in found)
+    why = " Their class layers have fallen silent; the blocks below still fire." if quiet else ""
+    none = f" No gradient comes back, and no line is drawn: {listed(dead)}.{why}" if dead else ""
     values = {
         norm: np.concatenate(
             [case.row("isometry") for (_, _, n), found in cases.items() if n == norm for case in found]
