@@ -182,7 +182,8 @@ def test_zero_and_no_number_leave_a_gap_in_a_figure():
     fig = draw.by_block({"one": {"tdbn": [[0.0, 2.0, 4.0]], "none": [[math.nan] * 3]}, "two": {}}, "", "")
     line = np.asarray(fig.axes[0].lines[0].get_ydata())
     assert line[1:] == pytest.approx([2.0, 4.0]) and np.isnan(line)[0]
-    assert [text.get_text() for text in fig.axes[0].texts] == ["tdBN"] and not fig.axes[1].lines
+    assert [text.get_text() for text in fig.axes[0].texts] == ["tdBN"]
+    assert [text.get_text() for text in fig.axes[1].texts] == ["no value"] and not fig.axes[1].lines
 
 
 def test_only_runs_at_the_archives_scale_are_shown(tmp_path):

@@ -22,7 +22,9 @@ Seeds = Mapping[str, Sequence[Sequence[float]]]
 """By normalisation: a row of values a seed."""
 
 
-def by_block(panels: Mapping[str, Seeds], axis: str, description: str, *, ideal: float | None = None) -> Figure:
+def by_block(
+    panels: Mapping[str, Seeds], axis: str, description: str, *, ideal: float | None = None, empty: str = "no value"
+) -> Figure:
     """Return a logarithmic panel a network: the geometric mean over seeds by block, and every seed as points.
 
     What is 0 or no number has no place on such a scale and is left out.
@@ -32,6 +34,7 @@ def by_block(panels: Mapping[str, Seeds], axis: str, description: str, *, ideal:
         axis: what they are.
         description: for those who cannot see it.
         ideal: a value that is marked by a line.
+        empty: what a panel says in which there is nothing to draw.
     """
     with style():
         fig, axes = figure(len(panels), 40 + 180 * len(panels), description)
@@ -58,7 +61,10 @@ def by_block(panels: Mapping[str, Seeds], axis: str, description: str, *, ideal:
             ax.yaxis.set_minor_formatter(NullFormatter())
             ax.set_title(title)
             ax.set_ylabel(axis)
-            _name(ax, starts)
+            if starts:
+                _name(ax, starts)
+            else:
+                ax.text(0.5, 0.5, empty, transform=ax.transAxes, ha="center", va="center")
         axes[-1].set_xlabel("block")
         return fig
 

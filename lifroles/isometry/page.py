@@ -303,7 +303,8 @@ def _drawn(cases: Cases, runs: list[Run], parameters: NotebookParameters) -> lis
     return [
         show(
             draw.by_block(rows(cases, "gradient"), "gradient, relative",
-                          f"Norm of the loss's gradient by block {trained}, by depth and normalisation."),
+                          f"Norm of the loss's gradient by block {trained}, by depth and normalisation.",
+                          empty="no gradient"),
             f"The loss's gradient {trained} of training, one network each, relative to that at the end of the last "
             f"block.{none}",
             **origin,
