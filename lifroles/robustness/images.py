@@ -10,7 +10,7 @@ from lifroles import prose
 from lifroles.figures import card, command, show
 from lifroles.figures import robustness as figures
 from lifroles.generalisation import networks
-from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks, Say, named
+from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks, Say
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes.record import ProbeRecord
 from lifroles.store import Store
@@ -51,21 +51,21 @@ def caption(rows: Sequence[Networks]) -> str:
     left = {model: _mean(probes, f"pgd/{middle}") for model, probes in found.items()}
     firm, frail = max(left, key=left.__getitem__), min(left, key=left.__getitem__)
     hidden = [
-        named(model)
+        LABELS[model]
         for model, probes in found.items()
         if any(_mean(probes, f"square/{size}") < _mean(probes, f"pgd/{size}") for size in sizes)
     ]
     said = (
-        f"Square, which sees no gradient, leaves less than PGD of {prose.listed(hidden)}: there the gradient hides "
-        "something."
+        f"Square, which sees no gradient, leaves less than PGD does ({prose.listed(hidden)}): there the gradient "
+        "hides something."
         if hidden
         else "Square, which sees no gradient, is nowhere stronger than PGD: no sign of a hidden gradient."
     )
     n = prose.counted(sum(len(probes) for probes in found.values()), "network")
     return (
-        f"Where every pixel may change by {middle}, PGD leaves {prose.percent(left[firm], 0)} of {named(firm)} and "
-        f"{prose.percent(left[frail], 0)} of {named(frail)}. {said} Mean accuracy on MNIST by the largest change of a "
-        f"pixel, {n}; dashed: chance."
+        f"Where every pixel may change by {middle}, PGD leaves between {prose.percent(left[frail], 0)} "
+        f"({LABELS[frail]}) and {prose.percent(left[firm], 0)} ({LABELS[firm]}). {said} Mean accuracy on MNIST by the "
+        f"largest change of a pixel, {n}; dashed: chance."
     )
 
 
