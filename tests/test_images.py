@@ -94,7 +94,8 @@ def test_the_page_says_who_keeps_most_and_where_the_gradient_hides_something(tmp
     assert [row[1:] for row in table.rows] == [("97.0", "40.0", "60.0", "25.0"), ("97.0", "50.0", "30.0", "25.0")]
     honest = page.caption(networks(tmp_path / "other", {"baseline": left["baseline"]}))
     assert "no sign of a hidden gradient" in honest
-    figure, *_ = page.attacks(P, rows)
+    unasked = read(Store(tmp_path).write(fake_record("mnist", "recurrent", 0, "official", last=0.97)))
+    figure, *_ = page.attacks(P, [*rows, Networks("recurrent", (unasked,))])
     assert "2 runs" in figure.html  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -12,7 +12,7 @@ from lifroles.figures import robustness as figures
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks, Say
 from lifroles.parameters import RobustnessParameters
-from lifroles.probes.record import ProbeRecord
+from lifroles.probes.record import ProbeRecord, find
 from lifroles.store import Store
 from lifroles.tables import Table
 from lifroles.variant import TABLE6_VARIANTS
@@ -88,7 +88,7 @@ def attacks(p: RobustnessParameters, rows: Sequence[Networks]) -> list[object]:
     fig = figures.images(rows)
     if fig is None:
         return [Markdown(caption(rows))]
-    records = [record for row in rows for record in row.records]
+    records = [record for row in rows for record in row.records if find(record, "images")]
     again = command(NOTEBOOK, p)
     shown = table(rows)
     return [show(fig, caption(rows), command=again, records=records), shown, card(again, records, shown.caption)]
