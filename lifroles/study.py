@@ -233,6 +233,9 @@ _ATTACKS = (
     *(Asked("attack", frozen(attack=kind, seed=n), toy=n == 0) for kind in ("liang", "chance") for n in range(3)),
 )
 
+LEAKAGES = (0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Values of k_tau beside those of the paper's variants, 0, 0.3 and 1."""
+
 _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
     table6=Target("accuracy of five variants on seven benchmarks", _TABLE6),
     table7=Target(
@@ -257,6 +260,14 @@ _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
         "how many flipped entries fool a network on N-MNIST",
         (Trained("nmnist", TABLE6_VARIANTS),),
         _ATTACKS,
+    ),
+    leakage=Target(
+        "robustness on N-MNIST with the leakage in small steps",
+        (Trained("nmnist", tuple(f"leak-{k}_hard" for k in LEAKAGES), seeds=1),),
+        (Asked("corruption"), *(asked for asked in _ATTACKS if not asked.changes.get("seed"))),
+    ),
+    images=Target(
+        "attacks of others on images, on MNIST", (Trained("mnist", TABLE6_VARIANTS, seeds=1),), (Asked("images"),)
     ),
 )
 """Figs. 1, 2 and 5 draw the neuron, its variants and a recording: they need no run."""

@@ -16,6 +16,7 @@ from lifroles import probes
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes import attack, attack_steps, corruption, record, transfer
 from lifroles.robustness import collect, page, study, words
+from lifroles.robustness.attacked import ATTACKS
 from lifroles.store import Store, read
 from lifroles.study import SCALES
 
@@ -180,9 +181,31 @@ def test_the_sweep_takes_every_feed_forward_network_with_hard_reset(store):
         attacked(run := trained(store, model), [100])
         corrupted(run, 0.9, 0.8)
     found = shown(store)
-    assert list(found.sweep) == [0.0, 0.3, 0.5, 1.0]
-    assert found.values("leak-0.5_hard", "liang", "flips") == {0: 100}
-    assert "4 values of k_tau" in page.sweep(found).caption
+    assert list(found.sweep.runs) == [0.0, 0.3, 0.5, 1.0]
+    assert found.sweep.flips("liang")[0.5] == 100
+    said = page.sweep(found).caption
+    assert "4 values of k_tau (seed 0)" in said
+    assert "Accuracy (3% noise): 80.0\N{NO-BREAK SPACE}% at every value." in said
+
+
+def test_the_sweep_says_whether_a_curve_rises_and_compares_the_seeds_that_all_have(store):
+    flips = {"complete_leakage": 400, "baseline": 200, "leak-0.5_hard": 300, "no_leakage": 100}
+    for model, n in flips.items():
+        attacked(trained(store, model), [n, 9999], samples=[0, 1] if model != "no_leakage" else [0, 2])
+    attacked(trained(store, "baseline", seed=1), [7])
+    said = page.sweep(shown(store)).caption
+    assert "Flips (liang): 100 at 1 to 400 at 0, rank correlation with k_tau \N{MINUS SIGN}0.80." in said
+    assert "seed 0)" in said and "seed 1" not in said
+
+
+def test_networks_of_the_sweep_do_not_change_what_the_others_are_compared_on(store):
+    for model in ("baseline", "no_leakage", "complete_leakage"):
+        attacked(trained(store, model), [100, 300], samples=[0, 1])
+    attacked(trained(store, "leak-0.5_hard"), [50], samples=[1])
+    found = shown(store)
+    assert found.common == {0: 2}
+    assert found.values("baseline", "liang", "flips") == {0: 200}
+    assert found.sweep.flips("liang") == {0.0: 300, 0.3: 300, 0.5: 50, 1.0: 300}
 
 
 def test_what_transfers_is_paired_by_seed(store):
@@ -221,7 +244,7 @@ def test_one_recording_is_shown_step_by_step(store):
 
 
 def test_every_question_of_the_page_is_one_that_the_probe_knows():
-    for changes in study.ATTACKS.values():
+    for changes in ATTACKS.values():
         record.choose(attack.PROBE, changes)
     for name, asked in study.ASKED.items():
         for changes in asked:

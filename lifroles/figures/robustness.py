@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +14,9 @@ from lifroles.figures.generalisation import line, name
 from lifroles.figures.style import CHANCE, INK, PAPER, figure, style
 from lifroles.generalisation.networks import Networks
 from lifroles.probes.attack_steps import Array
+from lifroles.robustness.attacked import corruption
 from lifroles.robustness.study import Study
+from lifroles.robustness.sweep import FEWEST, STRENGTHS, Sweep
 
 RISE, FALL = (0.84, 0.37, 0.0), (0.0, 0.45, 0.70)
 """Colours of brighter and darker, and of what is inserted and deleted."""
@@ -193,14 +194,14 @@ CORRUPTIONS = {
 
 def corruptions(study: Study) -> Figure | None:
     """Return the accuracy of every model by strength of four corruptions; ``None`` without data."""
-    rows = [row for row in study.rows if study.corruption(row.records, "noise")]
+    rows = [row for row in study.rows if corruption(row.records, "noise")]
     if not rows:
         return None
     with style():
         fig, axes = figure(2, 380, "Accuracy of every model by strength of noise, losses, jitter and shift.", 2)
         for ax, (kind, label) in zip(axes, CORRUPTIONS.items(), strict=True):
             for row in rows:
-                curve = study.corruption(row.records, kind)
+                curve = corruption(row.records, kind)
                 means = {s: float(np.mean(list(v.values()))) for s, v in curve.items()}
                 ax.plot(list(means), [100 * m for m in means.values()], **line(row.model), label=name(row.model))
             if kind == "noise":
@@ -249,38 +250,26 @@ def images(rows: Sequence[Networks]) -> Figure | None:
         return fig
 
 
-NOISE = 0.03
-"""The strength of noise that the sweep of k_tau shows."""
-
-
-def sweep(study: Study) -> Figure | None:
-    """Return accuracy, what corruptions leave of it and the flips of each attack by k_tau; ``None`` for under four."""
-    if len(study.sweep) < 4:
+def sweep(networks: Sweep) -> Figure | None:
+    """Return accuracy, what corruptions leave of it and the flips of each attack by k_tau; ``None`` for too few."""
+    if len(networks.runs) < FEWEST:
         return None
-    panels: list[tuple[str, Any]] = []
-    for label, kind, strength in (
-        ("clean", "noise", 0.0),
-        (f"{NOISE:.0%} noise", "noise", NOISE),
-        ("half lost", "drop", 0.5),
-    ):
-        panels.append((label, lambda k, a=kind, s=strength: study.corruption(study.sweep[k], a).get(s, {})))
+    dashes = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
     with style():
         fig, axes = figure(2, 330, "Accuracy and flips by leakage coefficient.", sharex=True)
-        for (label, get), dash in zip(panels, ("-", (0, (5, 2)), (0, (1, 1.5))), strict=True):
-            found = {k: 100 * float(np.mean(list(v.values()))) for k in study.sweep if (v := get(k))}
-            axes[0].plot(list(found), list(found.values()), color=INK, linestyle=dash, marker="o", ms=4, label=label)
+        for (label, strength), dash in zip(STRENGTHS.items(), dashes, strict=False):
+            found = networks.accuracy(*strength)
+            share = [100 * value for value in found.values()]
+            axes[0].plot(list(found), share, color=INK, linestyle=dash, marker="o", ms=4, label=label)
         axes[0].set_ylabel("accuracy (%)")
         axes[0].legend(fontsize=8, frameon=False)
-        for attack, dash in zip(study.parameters.attacks, ("-", (0, (5, 2)), (0, (1, 1.5))), strict=False):
-            found = {}
-            for k, runs in study.sweep.items():
-                values = study.values(runs[0].variant_name, attack, "flips")
-                if values:
-                    found[k] = float(np.mean(list(values.values())))
-            if found:
-                axes[1].semilogy(list(found), list(found.values()), color=INK, linestyle=dash, marker="o", ms=4)
-                axes[1].annotate(attack, (max(found), found[max(found)]), xytext=(-4, 6), textcoords="offset points",
-                                 ha="right", fontsize=8)  # fmt: skip
+        for attack, dash in zip(networks.attacks, dashes, strict=False):
+            if found := networks.flips(attack):
+                axes[1].semilogy(
+                    list(found), list(found.values()), color=INK, linestyle=dash, marker="o", ms=4, label=attack
+                )
         axes[1].set_ylabel("flips")
         axes[1].set_xlabel("leakage coefficient k_tau (1: no leakage)")
+        if axes[1].lines:
+            axes[1].legend(fontsize=8, frameon=False)
         return fig

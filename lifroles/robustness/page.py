@@ -13,6 +13,7 @@ from lifroles.generalisation import networks, verdicts
 from lifroles.probes.record import find
 from lifroles.robustness import words
 from lifroles.robustness.study import TRANSFERRED, Study
+from lifroles.robustness.sweep import caption
 from lifroles.store import Record
 from lifroles.tables import Download, Table
 
@@ -112,11 +113,10 @@ def corruptions(study: Study) -> list[object]:
 
 def sweep(study: Study) -> object:
     """Return the sweep of k_tau."""
-    fig = figures.sweep(study)
-    said = words.sweep_caption(study, list(study.sweep))
+    fig = figures.sweep(study.sweep)
     if fig is None:
-        return Markdown(said)
-    return _shown(study, fig, said, [run for runs in study.sweep.values() for run in runs])
+        return Markdown(caption(study.sweep))
+    return _shown(study, fig, caption(study.sweep), study.sweep.records)
 
 
 def in_short(study: Study) -> Markdown:

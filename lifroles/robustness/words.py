@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from lifroles import prose
 from lifroles.attacks.liang import GAMMA
 from lifroles.generalisation import networks
-from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, Networks, named
+from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks, named
 from lifroles.probes.attack import PROBE
 from lifroles.probes.record import choose
-from lifroles.robustness.study import ATTACKS, ENTRIES, VARIATIONS, Study
+from lifroles.robustness.attacked import ATTACKS, ENTRIES, VARIATIONS, corruption
+from lifroles.robustness.study import Study
 from lifroles.statistics import Interval
 from lifroles.tables import Download, Table
 
@@ -272,7 +273,7 @@ def in_time_caption(study: Study, attack: str = "gradient") -> str:
 
 
 def _lost(study: Study, row: Networks, kind: str, strength: float) -> Interval | None:
-    curve = study.corruption(row.records, kind)
+    curve = corruption(row.records, kind)
     clean, there = curve.get(0.0, {}), curve.get(strength, {})
     pairs = [clean[seed] - value for seed, value in there.items() if seed in clean]
     return networks.interval(pairs)
@@ -303,13 +304,13 @@ def corruption_table(study: Study) -> Table:
     kinds = {
         kind: [s for s in strengths if s]
         for kind in ("noise", "drop", "jitter", "shift")
-        if (strengths := sorted({s for row in study.rows for s in study.corruption(row.records, kind)}))
+        if (strengths := sorted({s for row in study.rows for s in corruption(row.records, kind)}))
     }
     columns = [(kind, s) for kind, strengths in kinds.items() for s in strengths]
     rows = [
         (LABELS[row.model], *(_points(_lost(study, row, kind, s)) for kind, s in columns))
         for row in study.rows
-        if study.corruption(row.records, "noise")
+        if corruption(row.records, "noise")
     ]
     names = {"noise": "noise {:g}", "drop": "lost {:g}", "jitter": "jitter {:g}", "shift": "shift {:g}"}
     if not rows:
@@ -320,13 +321,6 @@ def corruption_table(study: Study) -> Table:
 
 def _points(found: Interval | None) -> str:
     return "–" if found is None else f"{100 * found.mean:.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-def sweep_caption(study: Study, shown: Sequence[float]) -> str:
-    """Return what the sweep of k_tau shows, or that it was not run."""
-    if len(shown) < 4:
-        return f"Sweep of k_tau: {NOT_RUN} beyond the paper's own values."
-    return f"Feed-forward networks with hard reset at {len(shown)} values of k_tau. Points: networks."
 
 
 def steps_caption(numbers: Mapping[tuple[str, str], float], iterations: int, model: str) -> str:

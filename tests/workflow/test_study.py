@@ -17,7 +17,7 @@ from lifroles.spec import RunSpec
 from lifroles.store import Store
 from lifroles.variant import TABLE6_VARIANTS
 
-PARTS = ("table6", "table7", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9")
+PARTS = ("table6", "table7", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9", "leakage", "images")
 
 
 @pytest.mark.parametrize("profile", ["smoke", "paper"])
