@@ -24,7 +24,7 @@ SOURCES: Mapping[str, tuple[str, str]] = {
     "mnist-5k": ("part of it", "4,000 and 1,000 of the training images, which a Python package brings along"),
     "speech": ("stand-in", "words of synthetic voices, heard by the model that made the published set"),
     "saccades": ("stand-in", "all 70,000 images of MNIST, moved before a simulated event camera"),
-    "saccades-5k": ("stand-in", "the same of the 5,000 images that need no download"),
+    "saccades-5k": ("stand-in", "5,000 images of MNIST, which need no download, before the same camera"),
     "gestures": ("stand-in", "a drawn person before a simulated event camera"),
     "shapes": ("stand-in", "drawn shapes, which show that the pipeline runs and nothing else"),
     "local": ("your own", "any other files in the publishers' format"),
@@ -159,7 +159,8 @@ def departure(benchmark: str, scale: Scale) -> str:
     """Return what parts a scale from the full protocol on the published data: ``"stand-in, 30 of 100 epochs"``."""
     kind, _ = SOURCES[scale.source]
     data = {"published": "", "drawn": "", "altered": "altered data", "part of it": "part of the data"}.get(kind, kind)
-    return ", ".join(part for part in (data, changes_in_words(benchmark, scale.changes)) if part)
+    parts = (data, get(benchmark).facts.chosen, changes_in_words(benchmark, scale.changes))
+    return ", ".join(part for part in parts if part)
 
 
 def scale_table() -> Table:
@@ -167,7 +168,7 @@ def scale_table() -> Table:
     rows, notes = [], []
     for name, scale in SCALES["archive"].items():
         kind, what = SOURCES[scale.source]
-        changes = changes_in_words(name, scale.changes) or "the full protocol"
+        changes = changes_in_words(name, scale.changes) or get(name).facts.chosen or "the full protocol"
         rows.append((get(name).title, scale.source, kind, str(scale.seeds)))
         notes.append(f"Data: {what}. Protocol: {changes}.")
     columns = ("Benchmark", "Source", "Kind of data", "Seeds aimed at")

@@ -59,10 +59,9 @@ def kills_words(record: Mapping[str, Any]) -> str:
         else f"{counted(lost, 'run')} lost, {differing} different from the one that nobody interrupted"
     )
     runs = listed(f"{run['path'].rsplit('/', 1)[0]} ({counted(run['epochs'], 'epoch')})" for run in record["runs"])
-    every = "each of the moments" if record["at_writes"] >= sum(run["writes"] for run in record["runs"]) else "moments"
     return (
-        f"{counted(record['kills'], 'kill')} by SIGKILL, {record['at_writes']} of them at {every} at which a run "
-        f"writes and {record['at_random']} at any moment, in {counted(record['compared'], 'run')} that were started "
+        f"{counted(record['kills'], 'kill')} by SIGKILL, {record['at_writes']} of them while a run was writing and "
+        f"{record['at_random']} at random moments, in {counted(record['compared'], 'run')} that were started "
         f"again until they ended: {found}. The runs: {runs}."
     )
 

@@ -4,7 +4,7 @@ import pytest
 from fake_runs import fake_record, fake_study_store
 from IPython.display import Markdown
 
-from lifroles import training
+from lifroles import paper, training
 from lifroles.accuracy import collect, mechanism, page, replay, words
 from lifroles.accuracy import study as study_module
 from lifroles.errors import StoreError
@@ -169,10 +169,10 @@ def test_tables_give_the_paper_and_every_number_with_its_runs(study):
     assert f"n{NBSP}={NBSP}2" in row[2]
     assert f"{100 * cell.best.mean:.1f}" in row[3]
     assert row[6] == "0, 1"
-    assert "(full protocol, source generated)" in table.caption
+    assert "(length chosen here, source generated)" in table.caption
     mnist = words.accuracy_table(study, "mnist")
     assert mnist.rows[0][6] == "0"
-    assert "source official" in mnist.caption
+    assert "(full protocol, source official)" in mnist.caption
 
 
 def test_what_the_paper_reports_and_nobody_ran_is_shown_as_not_run(tmp_path):
@@ -210,15 +210,17 @@ def test_the_table_says_where_the_papers_number_lies(tmp_path, values, says):
 
 
 def test_the_summary_counts_intervals_and_directions(tmp_path):
-    levels = {"baseline": 0.775, "no_reset": 0.96, "recurrent": 0.6}
+    levels = {
+        v: paper.TABLE6[v]["mnist"].value + more for v, more in (("baseline", 0), ("no_reset", 0), ("recurrent", -0.1))
+    }
     records = [
-        fake_record("xor", v, s, last=level + 0.002 * s + 0.001 * s * len(v) / 10)
+        fake_record("mnist", v, s, "official", last=level + 0.002 * s + 0.001 * s * len(v) / 10)
         for v, level in levels.items()
         for s in (0, 1, 2)
     ]
-    text = words.summary(one(tmp_path, *records), "xor")
+    text = words.summary(one(tmp_path, *records), "mnist")
     assert "inside our 95 % interval for 2 of 3 variants" in text
-    assert "goes the paper's way for 1 of 2 variants (without reset), and the other way for with recurrence" in text
+    assert "goes the paper's way for 1 of 2 variants (without reset), and the other way: with recurrence" in text
     assert "leaves zero out for without reset and with recurrence" in text
 
 

@@ -63,13 +63,13 @@ def test_table_6_has_every_benchmark_and_variant_and_its_scale_beside_every_numb
     assert found["N-MNIST: here"][0].startswith(f"96.0{NBSP}%")
     assert found["N-MNIST: here"][0].endswith("; stand-in, 30 of 100 epochs")
     assert found["N-MNIST: here"][1] == "not run"
-    assert found["Delayed spiking XOR: here"][3] == f"90.0{NBSP}% (n{NBSP}={NBSP}1)"
+    assert found["Delayed spiking XOR: here"][3] == f"90.0{NBSP}% (n{NBSP}={NBSP}1); length chosen here"
     assert found["CIFAR10: paper"][-1] == found["CIFAR10: here"][-1] == "–"
     notes = dict(zip(found, table.notes, strict=True))
     assert notes["N-MNIST: here"].endswith("; 30 of 100 epochs.")
-    assert notes["Delayed spiking XOR: here"] == "Here: drawn data; the full protocol."
+    assert notes["Delayed spiking XOR: here"] == "Here: drawn data; length chosen here."
     assert "SHD, SSC" in matrix.coverage(study)
-    assert "2 have a number here: 1 of the full protocol" in matrix.coverage(study)
+    assert "2 have a number here: 0 of the full protocol" in matrix.coverage(study)
 
 
 def test_runs_of_another_scale_are_never_mixed_in(made):
@@ -88,7 +88,7 @@ def test_a_source_is_taken_by_the_benchmarks_that_have_it(made):
 @pytest.mark.parametrize(
     ("benchmark", "scale", "says"),
     [
-        ("xor", Scale("generated", 1), ""),
+        ("xor", Scale("generated", 1), "length chosen here"),
         ("mnist", Scale("official", 1), ""),
         ("nmnist", Scale("saccades", 1, {"epochs": 30}), "stand-in, 30 of 100 epochs"),
         ("shd", Scale("regenerated", 1, {"dt": 4.0}), "altered data, steps of 4 ms"),

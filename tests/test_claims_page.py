@@ -117,7 +117,7 @@ def test_an_advice_says_how_many_of_its_claims_hold(store, monkeypatch):
     monkeypatch.setattr(page, "Archive", lambda profile: Archive(profile, store))
     advisor = suggestions.Advisor(page.outcomes())
     by_need = {(one.need, one.part): advisor.evidence(one) for one in suggestions.SUGGESTIONS}
-    assert by_need["few spikes", "reset"] == "1 not reproduced; 1 claim not tested."
+    assert by_need["few spikes", "reset"] == "1 not reproduced; 1 claim not testable here."
     assert by_need["noisy input", "leakage"] == "Not tested here."
     html = advisor._repr_html_()
     assert html.count('<div class="lifroles-item"') == len(suggestions.SUGGESTIONS)

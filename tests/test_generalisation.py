@@ -62,7 +62,7 @@ def test_an_empty_archive_is_said_plainly_and_the_papers_numbers_stay(tmp_path):
     assert "neither reading can be compared" in words.readings(study)
     summary, table, _ = page.claims(study)
     assert f"{len(table.rows)} cannot be tested" in summary.data
-    assert {row[2] for row in table.rows} == {"not tested: runs are missing"}
+    assert {row[2] for row in table.rows} == {"not testable here"}
     assert not any(table.notes)
     for part in (*page.propagation(study), *page.landscapes(study), *page.features(study)):
         assert isinstance(part, Markdown)

@@ -13,10 +13,10 @@ from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles import probes
+from lifroles.claims.attacked import ATTACKS
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes import attack, attack_steps, corruption, record, transfer
 from lifroles.robustness import collect, page, study, words
-from lifroles.robustness.attacked import ATTACKS
 from lifroles.store import Store, read
 from lifroles.study import SCALES
 
@@ -162,7 +162,7 @@ def test_claims_are_decided_on_the_common_recordings(store):
         attacked(trained(store, "complete_leakage", seed), [300, 1], samples=[0, 2])
     summary, table, _ = page.claims(shown(store))
     assert table.rows[0][2] == "reproduced"
-    assert table.rows[1][2] == "not tested: runs are missing"
+    assert table.rows[1][2] == "not testable here"
     assert "1 reproduced and 4 cannot be tested" in summary.data
 
 

@@ -59,7 +59,8 @@ def recurrence(found: Sequence[Outcome]) -> str:
     if best.mean > top.mean:
         return f"{text}With this change recurrence helps, as in the paper."
     if fmean(best.train) < fmean(top.train):
-        return f"{text}Recurrence falls behind on the training set already: it is training that fails here."
+        runs = prose.counted(len(best.train), "run")
+        return f"{text}Recurrence falls behind on the training set already ({runs}): it is training that fails."
     return f"{text}Recurrence fits the training set at least as well and does not carry over to the test set."
 
 

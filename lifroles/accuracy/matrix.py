@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lifroles import overview, prose
+from lifroles import benchmarks, overview, prose
 from lifroles.accuracy.study import Cell, Study
 from lifroles.accuracy.words import NOT_RUN, label, named, title
 from lifroles.paper import TABLE6_BENCHMARKS
@@ -47,7 +47,8 @@ def table6(study: Study) -> Table:
         rows.append((f"{title(name)}: paper", *(c.reported.text if c.reported else NONE for c in cells)))
         rows.append((f"{title(name)}: here", *(_here(study, cell) for cell in cells)))
         scale = study.scale(name)
-        notes += ["", f"{_sentence(scale.source, overview.changes_in_words(name, scale.changes))}"]
+        changes = overview.changes_in_words(name, scale.changes) or benchmarks.get(name).facts.chosen
+        notes += ["", _sentence(scale.source, changes)]
     caption = (
         "Table 6: test accuracy after the last epoch, mean with 95 % t-interval over n seeds, below the paper's. A "
         "number that is not of the full protocol on the published data says so in its cell, and the line below says "
@@ -103,7 +104,7 @@ def coverage(study: Study) -> str:
     missing = [title(name) for name in study.parameters.benchmarks if not study.records(name)]
     text = (
         f"Of {prose.counted(len(cells), 'cell')} of Table 6, {len(run)} have a number here: {len(full)} of the full "
-        f"protocol on the published data, {len(run) - len(full)} of another scale or other data. "
+        f"protocol on the published data, {len(run) - len(full)} of another protocol, scale or data. "
         f"{len(several)} have more than one seed."
     )
     if missing:

@@ -91,7 +91,7 @@ def delay_words(study: Study) -> str:
         else:
             fires = "Without a change the layer fires at every delay: silence is not what stops it"
         above = prose.listed(f"({name})" for name in learns)
-        lines += ["", fires + (f"; above chance: {above}." if learns else "; none gets above chance.")]
+        lines += ["", fires + (f"; above chance: {above}." if learns else "; none of the changes gets above chance.")]
     lines += [
         "",
         f"A layer counts as silent below {SILENT:g} spikes per neuron and step, an accuracy as above chance from "

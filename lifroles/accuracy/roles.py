@@ -70,7 +70,7 @@ def _where(decision: Decision) -> str:
 
 
 def _side(effect: Interval) -> str:
-    if effect.low is None or effect.contains(0.0) is not False:
+    if effect.n < SEEDS or effect.contains(0.0) is not False:
         return "undecided"
     return "up" if effect.mean > 0 else "down"
 
@@ -87,11 +87,13 @@ def effects_caption(study: Study, part: Part) -> str:
         words = {"up": "rises on", "down": "falls on", "undecided": "is undecided on"}
         said = [f"{words[side]} {prose.listed(names)}" for side, names in sides.items() if names]
         sentences.append(f"{label(variant)}, accuracy {'; '.join(said)}." if said else f"{label(variant)}: not run.")
-    departs = [title(name) for name in study.parameters.benchmarks if study.records(name) and study.departure(name)]
+    seen = [n for n in study.parameters.benchmarks if any(study.effect(n, variant) for variant in CHANGED[part])]
+    departs = [title(name) for name in seen if study.departure(name)]
     scale = f" Other data or another protocol than the paper's: {prose.listed(departs)}." if departs else ""
     return (
         " ".join(sentences) + " Points: difference to the baseline with the same seed, last epoch; bars: mean and 95 % "
-        "t-interval, undecided where it holds zero or there is one seed; open diamonds: the paper's difference." + scale
+        f"t-interval, undecided where it holds zero or there are fewer than {SEEDS} seeds; open diamonds: the paper's "
+        "difference. Each stands by itself; corrected for all pairs of a benchmark, fewer survive." + scale
     )
 
 

@@ -153,7 +153,7 @@ def summary(study: Study, benchmark: str) -> str:
             "The change against the baseline goes the paper's way for "
             f"{len(same)} of {prose.counted(len(signs), 'variant')}"
             + (f" ({prose.listed(same)})" if same else "")
-            + (f", and the other way for {prose.listed(other)}" if other else "")
+            + (f", and the other way: {prose.listed(other)}" if other else "")
             + "."
         )
         clear = [name for name, _, sure in signs if sure]

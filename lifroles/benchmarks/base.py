@@ -74,6 +74,7 @@ class Facts:
         origin: where they come from.
         form: how they are stored.
         corrected: what the paper says instead, and how that is known; empty where it is right.
+        chosen: what of the protocol was chosen by looking at results, in few words; empty where nothing was.
     """
 
     kind: Kind
@@ -83,6 +84,7 @@ class Facts:
     origin: str
     form: str
     corrected: str = ""
+    chosen: str = ""
 
 
 class Data(Interface):

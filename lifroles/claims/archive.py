@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from lifroles import paths, probes
+from lifroles.baselines import BASELINES
+from lifroles.claims import attacked
 from lifroles.probes.record import ProbeRecord, ProbeSpec, find
 from lifroles.spec import RunSpec
 from lifroles.store import Record, Store
 from lifroles.study import SCALES, Profile
+from lifroles.variant import PAPER_VARIANTS
 
 
 class Stored(ABC):
@@ -67,3 +71,14 @@ class Archive(Stored):
             found = [record for record in known if record.spec.digest == wanted[record.seed]]
             self._runs[key] = sorted(found, key=lambda record: record.seed)
         return self._runs[key]
+
+    def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
+        """Return what a probe found; of an attack the means over its seeds on what all networks get right."""
+        if probe != "attack":
+            return super().numbers(run, probe, parameters)
+        return attacked.numbers(self._attacked, run, parameters)
+
+    @cached_property
+    def _attacked(self) -> attacked.Attacks:
+        models = (*PAPER_VARIANTS, *BASELINES)
+        return attacked.on_common([run for m in models for run in self.runs("nmnist", m)], attacked.MAIN)

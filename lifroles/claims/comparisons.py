@@ -8,6 +8,7 @@ from dataclasses import replace
 from lifroles.benchmarks import get
 from lifroles.claims.quantities import Quantity, accuracy, drop, mean, named, probed, spread
 from lifroles.claims.verdict import Test
+from lifroles.prose import listed, percent
 from lifroles.variant import TABLE6_VARIANTS
 
 AWAY = (1.0, 10.0)
@@ -34,7 +35,10 @@ def guesses(benchmark: str, model: str) -> Test:
 
 def influence(*benchmarks: str) -> Quantity:
     """Return the mean distance of Table 6's variants from the baseline, mean of several benchmarks."""
-    return mean(f"influence on {', '.join(benchmarks)}", [spread(b, TABLE6_VARIANTS) for b in benchmarks])
+    return mean(
+        f"influence on {listed(get(name).title for name in benchmarks)}",
+        [spread(b, TABLE6_VARIANTS) for b in benchmarks],
+    )
 
 
 def changes(benchmark: str, model: str) -> Quantity:
@@ -61,7 +65,16 @@ def gain(model: str) -> Quantity:
     return probed(model, "gradients", "gain", [f"t={t}" for t in range(1, 15)])
 
 
+def lost_to_noise(model: str, share: float) -> Quantity:
+    """Return the accuracy that additional events cost, in this share of the empty entries."""
+    clean, noisy = (probed(model, "corruption", "accuracy", key) for key in ("none/0", f"noise/{share:g}"))
+    return replace(clean - noisy, label=f"accuracy lost to {percent(share, 0)} noise, {named(model)}")
+
+
 def perturbation(model: str) -> Quantity:
-    """Return the share of input entries that Liang et al.'s attack flips, mean of what it fooled."""
-    found = probed(model, "attack", "fraction", "all", attack="liang", seed=0)
+    """Return the share of input entries that Liang et al.'s attack flips to fool a network.
+
+    The mean over the attack's seeds and the recordings that all networks get right (:mod:`.attacked`).
+    """
+    found = probed(model, "attack", "fraction", "all", attack="liang")
     return replace(found, label=f"input entries flipped, {named(model)}", share=True)

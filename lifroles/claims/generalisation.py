@@ -125,7 +125,7 @@ CLAIMS: tuple[Claim, ...] = (
         "landscape-recurrence",
         "section 4.2.3, Fig. 6",
         "all",
-        "The loss around a vanilla spiking network is flatter than without leakage and with recurrence.",
+        "The loss around a vanilla spiking network is flatter than around one without leakage but with recurrence.",
         [above(rise("no_leakage_recurrent"), rise("baseline"))],
     ),
     Claim(
@@ -141,6 +141,7 @@ CLAIMS: tuple[Claim, ...] = (
         "leakage",
         "Leakage scales down what passes from u(t) to u(t+1).",
         [above(gain("no_leakage"), gain("baseline")), above(gain("baseline"), gain("complete_leakage"))],
+        "In part by definition: k_tau is a factor of what passes, and with complete leakage it is zero.",
     ),
     Claim(
         "gradient-recurrence",

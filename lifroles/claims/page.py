@@ -21,13 +21,13 @@ from lifroles.claims.roles import CHANGES, TITLES, measures
 from lifroles.claims.verdict import SEEDS, Claim, Outcome, Part, Test, Verdict, decide
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import roles as figures
-from lifroles.overview import SOURCES
+from lifroles.overview import SOURCES, departure
 from lifroles.parameters import NotebookParameters, Profile
 from lifroles.prose import NBSP, counted, listed, signed_points
 from lifroles.statistics import Interval
 from lifroles.study import SCALES
 from lifroles.tables import Table
-from lifroles.variant import PAPER_VARIANTS
+from lifroles.variant import PAPER_VARIANTS, TABLE6_VARIANTS
 
 PAGE = "6_conclusion"
 """The page that holds the ledger; other pages link to its claims."""
@@ -55,7 +55,11 @@ def tally(found: Sequence[Outcome]) -> Table:
     ]
     sums = [sum(counts[part, verdict] for part in _PARTS) for verdict in ORDER]
     rows.append(("All", *map(str, sums), str(sum(sums))))
-    return Table("What became of the paper's claims", ("About", *(v.capitalize() for v in ORDER), "Claims"), rows)
+    twice = sum(outcome.claim.name.endswith(DURATION) for outcome in found)
+    caption = "What became of the paper's claims"
+    if twice:
+        caption += f"; {twice} on other step lengths stand twice, once for each reading of Table 7"
+    return Table(caption, ("About", *(v.capitalize() for v in ORDER), "Claims"), rows)
 
 
 def tally_in_words(found: Sequence[Outcome]) -> str:
@@ -107,12 +111,32 @@ def headlines(found: Sequence[Outcome]) -> Table:
         one = named[name]
         first = one.decisions[0]
         number = measured(first.test.quantity, first.interval)
+        if len(one.decisions) > 1:
+            number += f"; first of {len(one.decisions)} tests"
         rows.append((one.claim.statement, _PARTS[one.claim.part], str(one.verdict), number))
-    notes = [_capital(f"{named[name].decisions[0].test.quantity.label}.") for name in HEADLINES]
+    notes = [_capital(f"{named[name].decisions[0].test.quantity.label}. {_under(named, name)}") for name in HEADLINES]
     columns = ("The paper says", "About", "Here", "Measured")
-    return Table(
-        "The paper's main claims, and what was measured here (95 % intervals over seeds)", columns, rows, notes
-    )
+    counts = Counter(named[name].verdict for name in HEADLINES)
+    said = listed(f"{counts[verdict]} {_as_said(verdict)}" for verdict in ORDER if counts[verdict])
+    return Table(f"The paper's main claims: {said} (95 % intervals over seeds)", columns, rows, notes)
+
+
+def _under(named: Mapping[str, Outcome], name: str) -> str:
+    """Return which data a claim is decided on, and what becomes of it under the other reading of Table 7."""
+    names = [one for one in _ORDER if any(one in _of(test) for test in named[name].claim.tests)]
+    scales = SCALES["archive"]
+    kinds = {one: SOURCES[scales[one].source][0] for one in names}
+    if len(names) == 1:
+        kinds = {one: departure(one, scales[one]) or kind for one, kind in kinds.items()}
+    data = listed(f"{benchmarks.get(one).title} ({kind})" for one, kind in kinds.items())
+    if not name.endswith(DURATION):
+        return f"Data: {data}."
+    other = named[name.removesuffix(DURATION)].verdict
+    return f"Data: {data}. Of the readings of Table 7 the one nearer to its numbers; under the other: {other}."
+
+
+def _of(test: Test) -> set[str]:
+    return {benchmark for benchmark, _ in test.quantity.sources}
 
 
 def coverage(profile: Profile = "archive") -> HTML:
@@ -121,13 +145,15 @@ def coverage(profile: Profile = "archive") -> HTML:
     run, missing = [], []
     for name, scale in SCALES[profile].items():
         title = benchmarks.get(name).title
-        seeds = min(len(archive.runs(name, variant)) for variant in ("baseline", "no_leakage", "no_reset"))
-        if seeds:
+        counts = [n for variant in TABLE6_VARIANTS if (n := len(archive.runs(name, variant)))]
+        if counts:
             kind, _ = SOURCES[scale.source]
-            run.append(f"{title} ({kind} data; {counted(seeds, 'seed')})")
+            few, many = min(counts), max(counts)
+            seeds = counted(many, "seed") if few == many else f"{few} to {many} seeds"
+            run.append(f"{title} ({kind} data; {seeds})")
         else:
             missing.append(title)
-    said = f"Trained so far: {listed(run)}." if run else "Nothing is trained yet."
+    said = f"Trained: {listed(run)}." if run else "Nothing is trained yet."
     # HTML, since that is what one page can take over from another.
     return HTML(f"<p>{escape(f'{said} Not run: {listed(missing)}.' if missing else said)}</p>")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lifroles.claims.comparisons import above, perturbation
-from lifroles.claims.quantities import probed
+from lifroles.claims.comparisons import above, lost_to_noise, perturbation
 from lifroles.claims.verdict import Claim
 
 CLAIMS: tuple[Claim, ...] = (
@@ -50,10 +49,10 @@ CLAIMS: tuple[Claim, ...] = (
         "A smaller k_tau resists noise in the input better.",
         [
             above(
-                probed(worse, "corruption", "accuracy", "none/0") - probed(worse, "corruption", "accuracy", key),
-                probed(better, "corruption", "accuracy", "none/0") - probed(better, "corruption", "accuracy", key),
+                lost_to_noise(worse, share),
+                lost_to_noise(better, share),
             )
-            for key in ("noise/0.01", "noise/0.03")
+            for share in (0.01, 0.03)
             for better, worse in (("complete_leakage", "baseline"), ("baseline", "no_leakage"))
         ],
         "What additional events, one or three in a hundred empty entries, cost in accuracy.",

@@ -56,7 +56,7 @@ def _quantities() -> dict[str, dict[str, Quantity]]:
     for name in ("xor", "nmnist"):
         lines[f"spike rate: {TITLES[name]}"] = {v: _relative(rate(name, v), rate(name, "baseline")) for v in CHANGES}
     attacks = {
-        "flips, Liang et al.": {"attack": "liang", "seed": 0},
+        "flips, Liang et al.": {"attack": "liang"},
         "flips, along the gradient": {"attack": "gradient", "smooth": 2.0},
     }
     for words, parameters in attacks.items():

@@ -74,7 +74,12 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
         ("robust-complete-leakage", "robust-no-leakage"),
     ),
     Suggestion("robustness against attacks", "recurrence", "Do without recurrence.", ("robust-recurrence",)),
-    Suggestion("robustness against attacks", "reset", "Choose it for other reasons.", ("robust-reset",)),
+    Suggestion(
+        "robustness against attacks",
+        "reset",
+        "Choose it for other reasons: it does not matter much (section 6).",
+        ("robust-reset",),
+    ),
     Suggestion("noisy input", "leakage", "Leak much: a small k_tau.", ("leakage-filters-noise",)),
 )
 """In the order of section 5."""
@@ -113,7 +118,7 @@ class Advisor:
         """Return in a sentence how far the runs bear a suggestion out."""
         counts = Counter(outcome.verdict for outcome in self.behind(suggestion))
         untested = counts.pop(Verdict.NOT_TESTABLE, 0)
-        rest = f"; {counted(untested, 'claim')} not tested" if untested else ""
+        rest = f"; {counted(untested, 'claim')} {Verdict.NOT_TESTABLE}" if untested else ""
         if not counts:
             return "Not tested here."
         order = (Verdict.REPRODUCED, Verdict.DIRECTION, Verdict.NOT_REPRODUCED)

@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
+from lifroles.claims.attacked import corruption
 from lifroles.figures.generalisation import line, name
 from lifroles.figures.style import CHANCE, INK, PAPER, figure, style
 from lifroles.generalisation.networks import Networks
 from lifroles.probes.attack_steps import Array
-from lifroles.robustness.attacked import corruption
 from lifroles.robustness.study import Study
 from lifroles.robustness.sweep import FEWEST, STRENGTHS, Sweep
 

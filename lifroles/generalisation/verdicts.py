@@ -40,7 +40,7 @@ def word(outcome: Outcome) -> str:
         return WORDS[outcome.verdict]
     intervals = [one.interval for one in outcome.decisions]
     if any(one is None for one in intervals):
-        return "not tested: runs are missing"
+        return str(Verdict.NOT_TESTABLE)
     fewest = min(one.n for one in intervals if one is not None)
     so_far = all(holds(d.test, d.interval.mean) for d in outcome.decisions if d.interval is not None)
     return f"{'holds' if so_far else 'does not hold'} so far, undecided with {prose.counted(fewest, 'seed')}"

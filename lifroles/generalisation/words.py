@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lifroles import paper, prose
+from lifroles import benchmarks, overview, paper, prose
 from lifroles.claims.generalisation import READINGS
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, interval, named
@@ -68,11 +68,11 @@ def readings(study: Study) -> str:
     if len(found) < len(READINGS):
         return "No run was tested at other step lengths yet, so neither reading can be compared with the paper."
     near = min(found, key=lambda kept: found[kept][0])
-    parts = [f"{prose.points(gap)} with {READINGS[kept]}" for kept, (gap, _) in found.items()]
+    far = next(kept for kept in READINGS if kept != near)
     return (
-        f"Over {found[near][1]} cells away from {TRAINED} ms, the paper's numbers and ours lie {prose.listed(parts)} "
-        "apart "
-        f"on average: the reading **{READINGS[near]}** is the nearer one."
+        f"On average over {found[near][1]} cells away from {TRAINED} ms, ours differ from the paper's numbers by "
+        f"{prose.points(found[near][0])} with **{READINGS[near]}**, and by {prose.points(found[far][0])} with "
+        f"{READINGS[far]}. So the first is probably what the paper did."
     )
 
 
@@ -131,8 +131,8 @@ def controls(study: Study) -> list[Table]:
             mean or nothing,
         ),
         Table(
-            f"Real recordings: the test recordings of `{REAL}`, which no network was trained on. Accuracy, 15 steps "
-            "kept.",
+            f"Real recordings: published test recordings (source {REAL}: {overview.SOURCES[REAL][1]}), which no "
+            "network was trained on. Accuracy, 15 steps kept.",
             columns,
             real or nothing,
         ),
@@ -259,7 +259,8 @@ def features_table(study: Study) -> Table:
         "Separability of the hidden layer's features: silhouette and cross-validated accuracy of five nearest "
         "neighbours "
         "and of a linear classifier in the features themselves; what the picture makes of it; and the Procrustes "
-        "disparity of embeddings of different seeds (0: the same but for rotation and scale)."
+        "disparity of embeddings of different seeds (0: the same but for rotation and scale). Guessing gives "
+        f"{prose.percent(benchmarks.get('nmnist').chance, 0)}."
     )
     return Table(caption, columns, rows)
 

@@ -175,8 +175,8 @@ def verdict(record: Record) -> Markdown:
     return Markdown(
         f"- **The first condition holds nearly with tdBN, and only with it.** Its mean over blocks and depths is "
         f"{first['tdbn']:.2f}, without normalisation {first['none']:.1f}, with ordinary batch normalisation "
-        f"{first['bn']:.0f}. A block lets the gradient grow {growth('tdbn')}-fold, {growth('none')}-fold and "
-        f"{growth('bn')}-fold.\n"
+        f"{first['bn']:.0f}. A block lets the gradient grow {growth('tdbn')}-fold with tdBN, {growth('none')}-fold "
+        f"without normalisation and {growth('bn')}-fold with the ordinary one.\n"
         "- **Nearly is not quite.** With tdBN a block whose shortcut is the spikes themselves has more than 1. A "
         "convolution in the shortcut brings it down, below 1 where a later stage begins. Most blocks are of the first "
         "kind, so that the gradient still grows with depth, slowly.\n"

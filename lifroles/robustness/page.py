@@ -120,8 +120,8 @@ def sweep(study: Study) -> object:
 
 
 def in_short(study: Study) -> Markdown:
-    """Return the page's answer: what becomes of the paper's claims."""
-    return ledger.in_short(_outcomes(study))
+    """Return the page's answer: what becomes of the paper's claims, and whether the attack is weak."""
+    return Markdown(f"{ledger.in_short(_outcomes(study)).data}\n\n{words.hidden(study)}")
 
 
 def _outcomes(study: Study) -> list[Outcome]:

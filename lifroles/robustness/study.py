@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from lifroles.claims.attacked import ATTACKS, Array, Attacks, numbers, on_common, values
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import Networks, Questions, Say, Shown
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes.record import find
-from lifroles.robustness.attacked import ATTACKS, Array, Attacks, on_common, same, values
 from lifroles.robustness.sweep import Sweep
 from lifroles.statistics import Interval
 from lifroles.store import Record, Store
@@ -126,9 +126,7 @@ class Study(Shown):
         """Return what a probe found; of an attack the means over its seeds on the :attr:`common` recordings."""
         if probe != "attack":
             return super().numbers(run, probe, parameters)
-        name = next((n for n, changes in ATTACKS.items() if same(changes, parameters)), "")
-        found = {what: self.values(run.variant_name, name, what).get(run.seed) for what in ("fraction", "flips", "l2")}
-        return {(what, "all"): value for what, value in found.items() if value is not None}
+        return numbers(self.attacked, run, parameters)
 
 
 def collect(p: RobustnessParameters, say: Say = print, store: Store | None = None) -> Study:

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 
 from lifroles import prose
+from lifroles.claims.attacked import Attacked, corruption, on_common, values
 from lifroles.generalisation.networks import NOT_RUN
-from lifroles.robustness.attacked import Attacked, corruption, on_common, values
 from lifroles.store import Record
 
 FEWEST = 4

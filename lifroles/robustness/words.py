@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from lifroles import prose
 from lifroles.attacks.liang import GAMMA
+from lifroles.claims.attacked import ATTACKS, ENTRIES, VARIATIONS, corruption
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks, named
 from lifroles.probes.attack import PROBE
 from lifroles.probes.record import choose
-from lifroles.robustness.attacked import ATTACKS, ENTRIES, VARIATIONS, corruption
 from lifroles.robustness.study import Study
 from lifroles.statistics import Interval
 from lifroles.tables import Download, Table
@@ -36,6 +36,9 @@ ORDER = (
 
 EACH = 20
 """Recordings of a class that a comparison should have."""
+
+HIDDEN = 0.05
+"""By so much more of the recordings a smooth surrogate fools a network whose own gradient is hidden."""
 
 NOISE = (0.01, 0.03)
 """Probabilities of an event in an empty entry at which networks are compared."""
@@ -80,15 +83,15 @@ def fig9_table(study: Study, attack: str) -> Table:
                 _cell(value["l2"], ".1f"),
                 "–" if inserted is None else prose.percent(inserted.mean, 0),
                 "–" if success is None else prose.percent(success.mean),
-                "–" if vanished is None else prose.percent(vanished.mean),
+                "–" if vanished is None or attack == "chance" else prose.percent(vanished.mean),
                 str(len(seeds)),
             )
         )
     caption = (
-        f"{_label(attack)}. Means over the recordings that were fooled, with 95 % intervals over "
-        "networks where there are several seeds. Share: of the entries of a recording, the mean squared change. "
-        "Inserted: share of the flips that add a spike. Fooled: share of recordings. No gradient: share of the "
-        "attack's steps, mean over recordings."
+        f"{_label(attack)}. Means over the recordings that were fooled, with 95 % intervals over networks where there "
+        "are several seeds. These are not the same recordings for every model: the table of the order below compares "
+        "them on the same. Share: of the entries of a recording, the mean squared change. Inserted: share of the flips "
+        "that add a spike. Fooled: share of recordings. No gradient: share of the attack's steps, mean over recordings."
     )
     columns = ("Model", "Flips", "Share", "L2", "Inserted", "Fooled", "No gradient", "Seeds")
     return Table(caption, columns, rows or [(NOT_ASKED, *["–"] * (len(columns) - 1))])
@@ -213,6 +216,30 @@ def vanishing(study: Study, attack: str = "liang") -> str:
         f"{prose.percent(shares[high], 0)} ({named(high)}) of its steps. There it flips {prose.percent(GAMMA, 0)} of "
         f"the entries, about {GAMMA * ENTRIES:,.0f}, by chance: the more often, the less its number says about the "
         "network."
+    )
+
+
+def hidden(study: Study) -> str:
+    """Return how many recordings the training surrogate's gradient fools, and a smooth one's that never vanishes."""
+    found = {
+        attack: {r.model: v.mean for r in study.rows if (v := study.value(r.model, attack, "success")) is not None}
+        for attack in ("gradient", "smooth")
+    }
+    both = found["gradient"].keys() & found["smooth"].keys()
+    if not both:
+        return f"Robust network, or weak attack? {NOT_ASKED.capitalize()}."
+    own, smooth = ({model: shares[model] for model in both} for shares in found.values())
+    low, least, high, most = _extremes(own)
+    weak = any(smooth[model] - own[model] > HIDDEN for model in both)
+    return (
+        f"**Robust network, or weak attack?** Along the gradient of the surrogate that trained them, "
+        f"{prose.percent(least, 0)} ({low}) to {prose.percent(most, 0)} ({high}) of the recordings can be made to fool "
+        f"the networks; along that of a smooth surrogate at least {prose.percent(min(smooth.values()))}. "
+        + (
+            "So what looks like robustness is in part a gradient that vanishes."
+            if weak
+            else "So no gradient is hidden from the first."
+        )
     )
 
 

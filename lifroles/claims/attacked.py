@@ -36,7 +36,7 @@ ATTACKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """Every attack by its name on the page, as the changes of the probe's parameters. Those after ``chance`` are variations
 of the others that tell whether a network is robust or its attack weak."""
 
-VARIATIONS = tuple(ATTACKS)[4:]
+MAIN, VARIATIONS = tuple(ATTACKS)[:4], tuple(ATTACKS)[4:]
 
 _LIMITS = frozenset({"samples", "each", "seed", "cap", "most", "queries"})
 """Parameters of an attack that do not make it another one."""
@@ -148,6 +148,13 @@ def values(attacked: Attacks, model: str, attack: str, what: str) -> dict[int, f
             if measured:
                 found[seed] = statistics.fmean(measured)
     return found
+
+
+def numbers(attacked: Attacks, run: Record, parameters: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    """Return what an attack cost on a run, by metric and key ``all``: means over the seeds of the attack."""
+    name = next((n for n, changes in ATTACKS.items() if same(changes, parameters)), "")
+    found = {what: values(attacked, run.variant_name, name, what).get(run.seed) for what in ("fraction", "flips", "l2")}
+    return {(what, "all"): value for what, value in found.items() if value is not None}
 
 
 def corruption(records: Sequence[Record], kind: str) -> dict[float, dict[int, float]]:
