@@ -90,7 +90,8 @@ def _of_runs(
 
 def named(model: str) -> str:
     """Return a model's name in a sentence."""
-    name = MODEL_LABELS[model]
+    # A comma inside a name would part it in a list of names.
+    name = MODEL_LABELS[model].replace(", with ", " but with ")
     return name if name.isupper() else name[0].lower() + name[1:]
 
 

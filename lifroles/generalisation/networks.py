@@ -11,6 +11,7 @@ from lifroles import probes, prose, training
 from lifroles.benchmarks.nmnist import NmnistProtocol
 from lifroles.claims.archive import Stored
 from lifroles.claims.quantities import MODEL_LABELS as LABELS
+from lifroles.claims.quantities import named
 from lifroles.parameters import NetworksParameters
 from lifroles.paths import results_dir, runs_dir
 from lifroles.probes.record import ProbeRecord, find
@@ -167,12 +168,6 @@ def download(shown: Shown, probe: str, metrics: Sequence[str]) -> Download:
 def interval(values: Sequence[float]) -> Interval | None:
     """Return a mean with its interval, or ``None`` for no values."""
     return mean_interval(values) if values else None
-
-
-def named(model: str) -> str:
-    """Return a model's name inside a sentence."""
-    label = LABELS[model]
-    return label if label.isupper() else label[0].lower() + label[1:]
 
 
 def _seeds(one: Networks) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from lifroles import benchmarks, overview, paper, prose
 from lifroles.claims.generalisation import READINGS
+from lifroles.claims.quantities import named
 from lifroles.generalisation import networks
-from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, interval, named
+from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, interval
 from lifroles.generalisation.study import REAL, TRAINED, Row, Study
 from lifroles.tables import Table
 

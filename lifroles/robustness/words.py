@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from lifroles import prose
 from lifroles.attacks.liang import GAMMA
 from lifroles.claims.attacked import ATTACKS, ENTRIES, VARIATIONS, corruption
+from lifroles.claims.quantities import named
 from lifroles.generalisation import networks
-from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks, named
+from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks
 from lifroles.probes.attack import PROBE
 from lifroles.probes.record import choose
 from lifroles.robustness.study import Study
