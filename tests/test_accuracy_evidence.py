@@ -20,6 +20,7 @@ from lifroles.figures import accuracy as figures
 from lifroles.parameters import BENCHMARK_NAMES, AccuracyParameters, MechanismParameters
 from lifroles.probes.record import Findings, ProbeSpec, write
 from lifroles.prose import NBSP
+from lifroles.statistics import Difference
 from lifroles.store import Store
 from lifroles.study import SCALES, Scale
 from lifroles.tables import Download, Table
@@ -145,6 +146,21 @@ def test_a_difference_survives_holms_correction_or_does_not(made):
     assert all(corrected is not None and corrected >= p for p, corrected in tested)
     text = differences.summary(study)
     assert "2 of 3 pairs survive (n = 6); of these 1 against the paper's direction" in text
+
+
+@pytest.mark.parametrize(
+    ("n", "t", "signs", "survives"),
+    [
+        (9, 0.01, 0.04, True),
+        (9, 0.01, 0.2, False),
+        (9, 0.2, 0.04, False),
+        (8, 0.01, 0.08, True),
+        (9, None, None, False),
+    ],
+)
+def test_with_enough_seeds_a_difference_has_to_survive_both_tests(n, t, signs, survives):
+    here = Difference(0.1, 0.05, 0.15, n, 1.0, t, signs)
+    assert differences.Pair("xor", "baseline", "no_reset", here, t, signs, None, None).survives is survives
 
 
 def test_few_seeds_say_what_they_cannot_say(made):

@@ -9,6 +9,7 @@ from lifroles import Store, paper
 from lifroles.claims import CLAIMS, Verdict, decide, errata, page, suggestions
 from lifroles.claims.archive import Archive
 from lifroles.claims.comparisons import more_accurate
+from lifroles.claims.generalisation import DURATION
 from lifroles.claims.quantities import accuracy
 from lifroles.claims.roles import CHANGES, TITLES, measures
 from lifroles.claims.verdict import Claim
@@ -94,6 +95,11 @@ def test_the_front_page_has_the_main_claims_and_says_on_which_data_they_stand(st
     verdicts = {one.claim.statement: str(one.verdict) for one in found}
     assert len(table.rows) == len(page.HEADLINES)
     assert all(verdicts[statement] == verdict for statement, _, verdict, _ in table.rows)
+    notes = dict(zip(page.HEADLINES, table.notes, strict=True))
+    assert notes["xor-reset"].endswith("Data: Delayed spiking XOR (length chosen here).")
+    assert notes["robust-recurrence"].endswith("Data: N-MNIST (stand-in, 30 of 100 epochs).")
+    assert notes[f"recurrence-generalises-worse{DURATION}"].endswith("under the other: not testable here.")
+    assert "MNIST (published)" in notes["temporal-most"]
     said = str(page.coverage().data)
     assert "MNIST (published data; 3 seeds)" in said
     run, _, missing = said.partition("Not run:")

@@ -13,6 +13,7 @@ from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles import probes
+from lifroles.claims.archive import Archive
 from lifroles.claims.attacked import ATTACKS
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes import attack, attack_steps, corruption, record, transfer
@@ -164,6 +165,29 @@ def test_claims_are_decided_on_the_common_recordings(store):
     assert table.rows[0][2] == "reproduced"
     assert table.rows[1][2] == "not testable here"
     assert "1 reproduced and 4 cannot be tested" in summary.data
+
+
+def test_the_ledger_has_the_pages_own_numbers(store):
+    for model, samples in (("baseline", [0, 1]), ("complete_leakage", [1, 2])):
+        for seed in (0, 1):
+            attacked(trained(store, model), [100 + seed, 300 + seed], samples=samples, seed=seed)
+    found, archive = shown(store), Archive(store=store)
+    for model, flips in (("baseline", 300.5), ("complete_leakage", 100.5)):
+        run = archive.runs("nmnist", model)[0]
+        numbers = archive.numbers(run, "attack", {"attack": "liang"})
+        assert numbers == found.numbers(run, "attack", {"attack": "liang"})
+        assert numbers["flips", "all"] == flips
+
+
+def test_a_weak_attack_is_told_from_a_robust_network(store):
+    run = trained(store, "baseline")
+    attacked(run, [100, None], attack="gradient")
+    attacked(run, [100, 200], attack="gradient", smooth=2.0)
+    assert "in part a gradient that vanishes" in page.in_short(shown(store)).data
+    other = trained(store, "baseline", seed=1)
+    attacked(other, [100, 200], attack="gradient")
+    attacked(other, [100, 200], attack="gradient", smooth=2.0)
+    assert "no gradient is hidden" in page.in_short(shown(store, seeds=[1])).data
 
 
 def test_noise_is_compared_with_each_networks_own_clean_recordings(store):

@@ -93,7 +93,7 @@ def effects_caption(study: Study, part: Part) -> str:
     return (
         " ".join(sentences) + " Points: difference to the baseline with the same seed, last epoch; bars: mean and 95 % "
         f"t-interval, undecided where it holds zero or there are fewer than {SEEDS} seeds; open diamonds: the paper's "
-        "difference. Each stands by itself; corrected for all pairs of a benchmark, fewer survive." + scale
+        "difference. Each stands by itself; corrected for all pairs of a benchmark, fewer may survive." + scale
     )
 
 
