@@ -94,11 +94,13 @@ def network_table() -> Table:
     for b in BENCHMARKS.values():
         protocol: Any = b.protocol()
         fields = type(protocol).model_fields
-        notes.append(f"{fields['network'].description}." if "network" in fields else "")
+        notes.append(f"`network` takes {fields['network'].description}." if "network" in fields else "")
         steps = getattr(protocol, "steps", protocol.T)
         dt = getattr(protocol, "dt", None)
         leak = "learnable" if b.normal_leak == "learnable" else f"{b.normal_leak:g}"
-        readout = getattr(protocol, "readout", "spike rates" if b.facts.kind != "temporal" else "potentials at the end")
+        readout = getattr(
+            protocol, "readout", "spike rates" if b.facts.kind != "temporal" else "potentials of the last steps"
+        )
         rows.append(
             (
                 b.title,

@@ -20,12 +20,15 @@ class StatisticsError(LifrolesError):
 LEVEL = 0.95
 """The confidence level of every interval in the book."""
 
+FEWEST = 3
+"""Values that an interval takes: of two it is six times as wide as of three alike, and tells a reader nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A mean, its confidence interval and how many values it is of.
 
-    ``low`` and ``high`` are ``None`` where there is one value only: it says nothing about the spread.
+    ``low`` and ``high`` are ``None`` below :data:`FEWEST` values: they say next to nothing about the spread.
     """
 
     mean: float
@@ -42,7 +45,7 @@ class Interval:
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
-    """Return the mean of independent values with its Student t interval.
+    """Return the mean of independent values with its Student t interval, where there are :data:`FEWEST` of them.
 
     Arguments:
         values: one number a seed.
@@ -60,8 +63,8 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> Interval:
             raise StatisticsError(f"One of the values is {value}: leave runs out that gave no number.")
     n = len(values)
     mean = math.fsum(values) / n
-    if n == 1:
-        return Interval(mean, None, None, 1, level)
+    if n < FEWEST:
+        return Interval(mean, None, None, n, level)
     error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1) / n)
     half = float(stats.t.ppf((1 + level) / 2, n - 1)) * error
     return Interval(mean, mean - half, mean + half, n, level)

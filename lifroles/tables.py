@@ -106,7 +106,7 @@ def protocol_table(caption: str, protocol: Protocol) -> Table:
 
 def _plain(value: object) -> str:
     if value is None:
-        return "all"
+        return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

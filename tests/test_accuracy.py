@@ -1,5 +1,7 @@
 """Section 4.1: which runs are shown, and what is said about them."""
 
+from dataclasses import replace
+
 import pytest
 from fake_runs import fake_record, fake_study_store
 from IPython.display import Markdown
@@ -169,7 +171,7 @@ def test_tables_give_the_paper_and_every_number_with_its_runs(study):
     assert f"n{NBSP}={NBSP}2" in row[2]
     assert f"{100 * cell.best.mean:.1f}" in row[3]
     assert row[6] == "0, 1"
-    assert "(length chosen here, source generated)" in table.caption
+    assert "(length fitted to Table 6, source generated)" in table.caption
     mnist = words.accuracy_table(study, "mnist")
     assert mnist.rows[0][6] == "0"
     assert "(full protocol, source official)" in mnist.caption
@@ -198,15 +200,35 @@ def test_a_failed_run_is_shown_as_failed(tmp_path):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ((0.774, 0.776), "where ours does, inside the interval"),
-        ((0.70, 0.80), "2.5 points above, inside the interval"),
-        ((0.80, 0.801, 0.802), "2.6 points below, outside the interval"),
-        ((0.70,), "7.5 points above"),
+        ((0.951, 0.9522, 0.9534), "where ours does, inside the interval"),
+        ((0.90, 0.93, 0.96), "2.2 points above, inside the interval"),
+        ((0.97, 0.971, 0.972), "1.9 points below, outside the interval"),
+        ((0.90, 0.94), "3.2 points above"),
+        ((0.90,), "5.2 points above"),
     ],
 )
 def test_the_table_says_where_the_papers_number_lies(tmp_path, values, says):
-    made = one(tmp_path, *(fake_record("xor", "baseline", s, last=v) for s, v in enumerate(values)))
-    assert words.accuracy_table(made, "xor").rows[0][5] == says
+    made = one(tmp_path, *(fake_record("mnist", "baseline", s, "official", last=v) for s, v in enumerate(values)))
+    assert words.accuracy_table(made, "mnist").rows[0][5] == says
+
+
+def test_the_papers_number_is_not_laid_beside_runs_of_another_protocol(tmp_path):
+    made = one(tmp_path, fake_record("xor", "baseline", 0, last=0.775))
+    assert words.accuracy_table(made, "xor").rows[0][5] == "–"
+
+
+def test_a_change_of_no_points_has_no_direction(tmp_path):
+    levels = {"baseline": 0.9, "no_reset": 0.9004, "recurrent": 0.95}
+    made = one(tmp_path, *(fake_record("mnist", v, 0, "official", last=level) for v, level in levels.items()))
+    text = words.summary(made, "mnist")
+    assert "goes the paper's way for 1 of 2 variants (with recurrence); no change: without reset." in text
+
+
+def test_runs_that_learned_and_fell_back_to_chance_are_named(tmp_path):
+    fell, kept = (fake_record("xor", "recurrent", s, last=last) for s, last in enumerate((0.5, 0.98)))
+    fell = replace(fell, final={**fell.final, "best_accuracy": 0.99})
+    assert "fell back to chance: with recurrence 1 of 2" in words.curves_caption(one(tmp_path, fell, kept), "xor")
+    assert "chance:" not in words.curves_caption(one(tmp_path / "b", kept), "xor")
 
 
 def test_the_summary_counts_intervals_and_directions(tmp_path):

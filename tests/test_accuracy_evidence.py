@@ -64,11 +64,11 @@ def test_table_6_has_every_benchmark_and_variant_and_its_scale_beside_every_numb
     assert found["N-MNIST: here"][0].startswith(f"96.0{NBSP}%")
     assert found["N-MNIST: here"][0].endswith("; stand-in, 30 of 100 epochs")
     assert found["N-MNIST: here"][1] == "not run"
-    assert found["Delayed spiking XOR: here"][3] == f"90.0{NBSP}% (n{NBSP}={NBSP}1); length chosen here"
+    assert found["Delayed spiking XOR: here"][3] == f"90.0{NBSP}% (n{NBSP}={NBSP}1); length fitted to Table 6"
     assert found["CIFAR10: paper"][-1] == found["CIFAR10: here"][-1] == "–"
     notes = dict(zip(found, table.notes, strict=True))
     assert notes["N-MNIST: here"].endswith("; 30 of 100 epochs.")
-    assert notes["Delayed spiking XOR: here"] == "Here: drawn data; length chosen here."
+    assert notes["Delayed spiking XOR: here"] == "Here: drawn data; length fitted to Table 6."
     assert "SHD, SSC" in matrix.coverage(study)
     assert "2 have a number here: 0 of the full protocol" in matrix.coverage(study)
 
@@ -89,7 +89,7 @@ def test_a_source_is_taken_by_the_benchmarks_that_have_it(made):
 @pytest.mark.parametrize(
     ("benchmark", "scale", "says"),
     [
-        ("xor", Scale("generated", 1), "length chosen here"),
+        ("xor", Scale("generated", 1), "length fitted to Table 6"),
         ("mnist", Scale("official", 1), ""),
         ("nmnist", Scale("saccades", 1, {"epochs": 30}), "stand-in, 30 of 100 epochs"),
         ("shd", Scale("regenerated", 1, {"dt": 4.0}), "altered data, steps of 4 ms"),
@@ -295,7 +295,7 @@ def test_reset_is_compared_at_every_step_length_that_has_both():
     def at(dt, variant, *values):
         return outcome(Setting("", "shd", variant, "regenerated", {} if dt == 1 else {"dt": dt}, 40), *values)
 
-    runs = [at(1.0, "baseline", 0.5, 0.5), at(1.0, "no_reset", 0.54, 0.56), at(8.0, "baseline", 0.6)]
+    runs = [at(1.0, "baseline", 0.5, 0.5, 0.5), at(1.0, "no_reset", 0.54, 0.55, 0.56), at(8.0, "baseline", 0.6)]
     assert "1 ms: +5.0 points (" in answers.step_length(runs)
     assert "8 ms" not in answers.step_length(runs)
     text = answers.step_length([*runs, at(8.0, "no_reset", 0.5)])

@@ -31,8 +31,9 @@ class FromThePaper:
         if reported is None:
             return []
         return [
-            SimpleNamespace(seed=seed, model=model, final={"last_accuracy": reported.value + 1e-5 * ((7 * seed) % 3)})
+            SimpleNamespace(seed=seed, model=model, final={"last_accuracy": value, "best_accuracy": value})
             for seed in range(self.seeds)
+            for value in [reported.value + 1e-5 * ((7 * seed) % 3)]
         ]
 
     def numbers(self, run: Any, probe: str, parameters: Any) -> dict[tuple[str, str], float]:
@@ -53,7 +54,7 @@ class Given:
 
     def runs(self, benchmark: str, model: str) -> Any:
         return [
-            SimpleNamespace(seed=seed, final={"last_accuracy": v, "spike_rate": {"hidden1": v}})
+            SimpleNamespace(seed=seed, final={"last_accuracy": v, "best_accuracy": v, "spike_rate": {"hidden1": v}})
             for seed, v in self.values.get(model, {}).items()
         ]
 
@@ -124,6 +125,24 @@ ABOVE = Claim("a", "b", "all", "c.", [Comparison(accuracy("xor", "no_reset") - a
 def test_a_difference_is_decided_by_its_interval_then_by_its_mean(better, worse, verdict):
     evidence = Given(no_reset=dict(enumerate(better)), baseline=dict(enumerate(worse)))
     assert decide(ABOVE, evidence).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("relation", "limit", "values", "said"),
+    [
+        ("above", 0.0, [-0.20, -0.21, -0.22], "not reproduced: contradicted"),
+        ("above", 0.0, [-0.2, -0.1, 0.2], "not reproduced: open"),
+        ("below", 0.1, [0.20, 0.21, 0.22], "not reproduced: contradicted"),
+        ("below", 0.1, [0.0, 0.1, 0.9], "not reproduced: open"),
+        ("within", 0.1, [-0.20, -0.21, -0.22], "not reproduced: contradicted"),
+        ("within", 0.1, [-0.9, -0.1, 0.2], "not reproduced: open"),
+        ("above", 0.0, [-0.1, 0.1, 0.2], "direction only"),
+        ("above", 0.0, [0.20, 0.21, 0.22], "reproduced"),
+    ],
+)
+def test_what_is_not_reproduced_is_contradicted_or_open(relation, limit, values, said):
+    claim = Claim("a", "b", "all", "c.", [Comparison(accuracy("xor", "baseline"), relation, limit)])
+    assert str(decide(claim, Given(baseline=dict(enumerate(values))))) == said
 
 
 def test_differences_are_paired_by_seed():

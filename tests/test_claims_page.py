@@ -6,7 +6,7 @@ import pytest
 from fake_runs import fake_record
 
 from lifroles import Store, paper
-from lifroles.claims import CLAIMS, Verdict, decide, errata, page, suggestions
+from lifroles.claims import CLAIMS, Verdict, decide, errata, front, page, suggestions
 from lifroles.claims.archive import Archive
 from lifroles.claims.comparisons import more_accurate
 from lifroles.claims.generalisation import DURATION
@@ -89,22 +89,50 @@ def test_the_ledger_shows_every_claim_with_what_was_needed_and_what_was_measured
 
 
 def test_the_front_page_has_the_main_claims_and_says_on_which_data_they_stand(store, monkeypatch):
-    monkeypatch.setattr(page, "Archive", lambda profile: Archive(profile, store))
+    for module in (page, front):
+        monkeypatch.setattr(module, "Archive", lambda profile: Archive(profile, store))
     found = page.outcomes()
-    table = page.headlines(found)
-    verdicts = {one.claim.statement: str(one.verdict) for one in found}
-    assert len(table.rows) == len(page.HEADLINES)
+    table = front.headlines(found)
+    verdicts = {one.claim.statement: str(one) for one in found}
+    assert len(table.rows) == len(front.HEADLINES)
     assert all(verdicts[statement] == verdict for statement, _, verdict, _ in table.rows)
-    notes = dict(zip(page.HEADLINES, table.notes, strict=True))
-    assert notes["xor-reset"].endswith("Data: Delayed spiking XOR (length chosen here).")
+    notes = dict(zip(front.HEADLINES, table.notes, strict=True))
+    assert notes["xor-reset"].endswith("Data: Delayed spiking XOR (length fitted to Table 6).")
     assert notes["robust-recurrence"].endswith("Data: N-MNIST (stand-in, 30 of 100 epochs).")
     assert notes[f"recurrence-generalises-worse{DURATION}"].endswith("under the other: not testable here.")
     assert "MNIST (published)" in notes["temporal-most"]
-    said = str(page.coverage().data)
+    said = str(front.coverage().data)
     assert "MNIST (published data; 3 seeds)" in said
     run, _, missing = said.partition("Not run:")
     assert "SHD" not in run
     assert "SHD" in missing
+
+
+def test_the_front_page_answers_first_and_every_main_claim_leads_to_its_place_in_the_ledger(store, monkeypatch):
+    monkeypatch.setattr(page, "Archive", lambda profile: Archive(profile, store))
+    found = page.outcomes()
+    # Of the claims with a test for each reading of Table 7 one counts.
+    once = [one for one in found if f"{one.claim.name}{DURATION}" not in {other.claim.name for other in found}]
+    assert len(once) == len(found) - 7
+    counts = Counter(outcome.verdict for outcome in once)
+    said = str(front.answer(found).data)
+    tested = len(once) - counts[Verdict.NOT_TESTABLE]
+    assert f"Of {len(once)} claims" in said
+    assert f"{tested} can be decided by the runs there are, and {counts[Verdict.REPRODUCED]} of these hold:" in said
+    assert f"{counts[Verdict.NOT_REPRODUCED]} are not reproduced (4 contradicted, 0 open)" in said
+    assert f"For {counts[Verdict.NOT_TESTABLE]} claims there are no runs, or too few." in said
+    assert "Nothing is trained yet." in str(front.answer(page.outcomes(claims=[CLAIMS[0]])).data)
+    cards, _, folded = front.main(found)._repr_html_().partition("<details>")
+    assert cards.count("<li>") == len(front.HEADLINES)
+    for name in front.HEADLINES:
+        assert f'<a href="notebooks/6_conclusion.html#claim-{name}">' in cards
+    assert cards.index("<strong>Leakage</strong>") < cards.index("<strong>Reset</strong>")
+    assert "<caption>" in folded
+
+
+def test_every_claim_has_one_topic():
+    names = [claim.name for claims in front.TOPICS.values() for claim in claims]
+    assert sorted(names) == sorted(claim.name for claim in CLAIMS)
 
 
 def test_what_stands_beside_a_verdict_is_shown_and_decides_nothing(store):

@@ -17,6 +17,7 @@ from lifroles.claims.archive import Archive
 from lifroles.claims.attacked import ATTACKS
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes import attack, attack_steps, corruption, record, transfer
+from lifroles.prose import NBSP
 from lifroles.robustness import collect, page, study, words
 from lifroles.store import Store, read
 from lifroles.study import SCALES
@@ -108,6 +109,19 @@ def test_a_ratio_counts_only_recordings_on_which_both_are_fooled(store):
     assert math.exp(found.ratio("complete_leakage", "baseline", "liang").mean) == pytest.approx(2)
     assert found.values("baseline", "liang", "success") == {0: 0.75}
     assert found.values("baseline", "liang", "flips") == {0: 200}
+
+
+def test_flips_of_a_network_that_mostly_escapes_compare_nothing(store):
+    attacked(trained(store, "baseline"), [100, 300, None, 200], attack="chance")
+    attacked(trained(store, "complete_leakage"), [200, 500, 900, 400], attack="chance")
+    attacked(trained(store, "recurrent"), [10, 20, 30, 40], attack="chance")
+    found = shown(store)
+    assert words.order_table(found).rows[0][1] == f"fooled: 100{NBSP}% and 75{NBSP}%"
+    line = words.reversals(found).splitlines()[0]
+    assert line.endswith("cannot be told from flips by chance: too few recordings are fooled.")
+    said = words.fig9_caption(found)
+    assert "with recurrence is fooled by the fewest flips (25), complete leakage takes the most (500)" in said
+    assert f"not compared, since too few of its recordings are fooled: baseline (75{NBSP}%)" in said
 
 
 def test_attack_seeds_are_averaged_within_a_network_and_networks_give_the_interval(store):

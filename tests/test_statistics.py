@@ -16,16 +16,17 @@ def test_three_values_by_hand():
     assert found.high == pytest.approx(2 + 2.484138, abs=1e-5)
 
 
-def test_two_values_at_another_level():
-    # Mean 0.7, standard error 0.1, t(0.95, 1) = 6.313752.
-    found = mean_interval([0.6, 0.8], level=0.9)
-    assert found.low == pytest.approx(0.7 - 0.6313752, abs=1e-6)
-    assert found.high == pytest.approx(0.7 + 0.6313752, abs=1e-6)
+def test_three_values_at_another_level():
+    # Mean 0.7, standard error 0.1 / sqrt(3), t(0.95, 2) = 2.919986.
+    found = mean_interval([0.6, 0.7, 0.8], level=0.9)
+    assert found.low == pytest.approx(0.7 - 0.1685854, abs=1e-6)
+    assert found.high == pytest.approx(0.7 + 0.1685854, abs=1e-6)
 
 
-def test_one_value_has_a_mean_and_no_interval():
-    found = mean_interval([0.775])
-    assert (found.mean, found.low, found.high, found.n) == (0.775, None, None, 1)
+@pytest.mark.parametrize("values", [[0.775], [0.675, 0.875]])
+def test_one_or_two_values_have_a_mean_and_no_interval(values):
+    found = mean_interval(values)
+    assert (found.mean, found.low, found.high, found.n) == (pytest.approx(0.775), None, None, len(values))
     assert found.contains(0.775) is None
 
 

@@ -59,8 +59,9 @@ def recurrence(found: Sequence[Outcome]) -> str:
     if best.mean > top.mean:
         return f"{text}With this change recurrence helps, as in the paper."
     if fmean(best.train) < fmean(top.train):
-        runs = prose.counted(len(best.train), "run")
-        return f"{text}Recurrence falls behind on the training set already ({runs}): it is training that fails."
+        n = len(best.train)
+        runs = "In this one run" if n == 1 else f"In these {n} runs"
+        return f"{text}{runs} recurrence falls behind on the training set already: there it is training that fails."
     return f"{text}Recurrence fits the training set at least as well and does not carry over to the test set."
 
 
@@ -107,6 +108,8 @@ def batch_size(found: Sequence[Outcome]) -> str:
     for one in found:
         batch = int(one.setting.changes.get("batch_size", 1024))
         said.append(f"{batch:,} ({prose.counted(-(-samples // batch), 'update')} an epoch): {prose.percent(one.mean)}")
+    if len(found) == 1:
+        return f"One batch size was run, {said[0]}; the paper reports {reported.text} on other data."
     best = max(found, key=lambda one: one.mean)
     enough = [one for one in found if one.mean >= reported.value - NEAR]
     text = f"Batch size and accuracy: {'; '.join(said)}."

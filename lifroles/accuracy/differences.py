@@ -160,7 +160,8 @@ def pair_table(study: Study, benchmark: str) -> Table:
     tested = sum(pair.corrected is not None for pair in found)
     caption = (
         f"{named(study, benchmark)}: differences of last-epoch accuracies, seed by seed. "
-        f"Interval: bootstrap over seeds, from {BOOTSTRAPPED} on; d: mean by standard deviation of the differences; p: "
+        f"Interval: bootstrap over seeds, from {BOOTSTRAPPED} on, narrower than the book's other intervals; d: mean by "
+        "standard deviation of the differences; p: "
         "paired t-test and exact test over signs, both corrected by Holm for "
         f"{prose.counted(tested, 'pair')}. "
         + (

@@ -78,7 +78,12 @@ def delay_words(study: Study) -> str:
         fires = "is silent" if silent == n else "fires" if not silent else f"is silent in {silent} of {n} runs"
         above = "above chance" if accuracy - chance > ABOVE_CHANCE else "at chance"
         seeds = prose.counted(n, "seed")
-        return f"**{delay.label}**: the hidden layer {fires}, accuracy {prose.percent(accuracy)}, {above} ({seeds})."
+        rates = sorted(delay.rates())
+        often = f"{rates[0]:.4f}" if n == 1 else f"{rates[0]:.4f} to {rates[-1]:.4f}"
+        return (
+            f"**{delay.label}**: the hidden layer {fires} ({often} spikes per neuron and step), accuracy "
+            f"{prose.percent(accuracy)}, {above} ({seeds})."
+        )
 
     lines = [f"- {state(d)}" for d in [*plain, *mended]] + [f"- **{name}**: {NOT_RUN}." for name in missing]
     if mended:
@@ -89,7 +94,14 @@ def delay_words(study: Study) -> str:
             woken = prose.listed(f"({name})" for name in awake) or "none"
             fires = f"Of the changes tried, {woken} {makes} the layer fire"
         else:
-            fires = "Without a change the layer fires at every delay: silence is not what stops it"
+            rates = [rate for d in plain for rate in d.rates()]
+            short = study.cells.get(("xor", "baseline"))
+            usual = short.rate("hidden1") if short else None
+            fires = (
+                "Without a change the layer is silent at no delay by the limit below, but it fires "
+                f"{min(rates):.4f} to {max(rates):.4f} spikes per neuron and step"
+                + (f", where at the length of Table 6 it fires {usual.mean:.3f}" if usual else "")
+            )
         above = prose.listed(f"({name})" for name in learns)
         lines += ["", fires + (f"; above chance: {above}." if learns else "; none of the changes gets above chance.")]
     lines += [

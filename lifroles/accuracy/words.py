@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from lifroles import benchmarks, prose
 from lifroles.accuracy.study import Cell, Study
+from lifroles.statistics import FEWEST
+from lifroles.store import Record
 from lifroles.tables import Table
 from lifroles.training import Replay
 from lifroles.variant import VARIANT_LABELS
 
 NOT_RUN = "not run"
+
+NO_CHANGE = 0.0005
+"""A difference of accuracies below this is written as no points, and is none."""
 
 
 def title(benchmark: str) -> str:
@@ -70,7 +75,8 @@ def accuracy_table(study: Study, benchmark: str) -> Table:
         effect = study.effect(benchmark, cell.variant)
         against = "–" if effect is None or cell.variant == "baseline" else prose.signed_points(effect.mean)
         last, best = prose.interval(cell.last), prose.percent(cell.best.mean)
-        rows.append((label(cell.variant), reported, last, best, against, _compared(cell), seeds))
+        compared = "–" if study.departure(benchmark) else _compared(cell)
+        rows.append((label(cell.variant), reported, last, best, against, compared, seeds))
     columns = (
         "Variant",
         "Paper",
@@ -127,12 +133,16 @@ def summary(study: Study, benchmark: str) -> str:
     judged = [inside for _, inside in known if inside is not None]
     base = study.cells.get((benchmark, "baseline"))
     signs: list[tuple[str, bool, bool | None]] = []
+    still: list[str] = []
     for cell, _ in known:
         effect = study.effect(benchmark, cell.variant)
         if cell is base or effect is None or base is None or base.reported is None or cell.reported is None:
             continue
         theirs = cell.reported.value - base.reported.value
         clear = None if effect.low is None else effect.contains(0.0) is False
+        if abs(effect.mean) < NO_CHANGE:
+            still.append(label(cell.variant).lower())
+            continue
         signs.append((label(cell.variant).lower(), (theirs > 0) == (effect.mean > 0), clear))
     sentences = []
     if departs := study.departure(benchmark):
@@ -140,20 +150,22 @@ def summary(study: Study, benchmark: str) -> str:
     elif judged:
         sentences.append(
             f"The paper's number lies inside our 95 % interval for {sum(judged)} of "
-            f"{prose.counted(len(judged), 'variant')} with at least two seeds."
+            f"{prose.counted(len(judged), 'variant')} with at least {FEWEST} seeds."
         )
     if single := len(known) - len(judged):
         sentences.append(
-            f"{prose.counted(single, 'variant')} {'has' if single == 1 else 'have'} one seed and no interval."
+            f"{prose.counted(single, 'variant')} {'has' if single == 1 else 'have'} fewer than {FEWEST} seeds and no "
+            "interval."
         )
     if signs:
         same = [name for name, agrees, _ in signs if agrees]
         other = [name for name, agrees, _ in signs if not agrees]
         sentences.append(
             "The change against the baseline goes the paper's way for "
-            f"{len(same)} of {prose.counted(len(signs), 'variant')}"
+            f"{len(same)} of {prose.counted(len(signs) + len(still), 'variant')}"
             + (f" ({prose.listed(same)})" if same else "")
             + (f", and the other way: {prose.listed(other)}" if other else "")
+            + (f"; no change: {prose.listed(still)}" if still else "")
             + "."
         )
         clear = [name for name, _, sure in signs if sure]
@@ -179,11 +191,30 @@ def curves_caption(study: Study, benchmark: str) -> str:
     apart = f"the best epoch lies above the last by up to {prose.points(gaps[worst])} ({label(worst).lower()})"
     if gaps[worst] == 0:
         apart = "in every run the last epoch is the best"
+    chance = benchmarks.get(benchmark).chance
+    lost = {c.variant: sum(_fell(r, chance) for r in c.records) for c in study.row(benchmark)}
+    if any(lost.values()):
+        fell = prose.listed(
+            f"{label(c.variant).lower()} {lost[c.variant]} of {len(c.records)}"
+            for c in study.row(benchmark)
+            if lost[c.variant]
+        )
+        apart += f"; runs that had learned and fell back to chance: {fell}"
     return (
         f"{named(study, benchmark)}: {apart}. Thick lines: mean over seeds; bands: lowest "
         "to highest seed, thin lines: every seed where there are many; dashed, where it is near: chance "
         f"({seeds_a_variant(study, benchmark)})."
     )
+
+
+LEARNED, AT_CHANCE = 0.1, 0.03
+"""A run has learned from so much above chance on, and is back at chance from so little on."""
+
+
+def _fell(record: Record, chance: float) -> bool:
+    """Tell whether a run was well above chance and ends at it."""
+    best, last = record.final["best_accuracy"], record.final["last_accuracy"]
+    return best - chance > LEARNED and abs(last - chance) < AT_CHANCE
 
 
 def replay_words(replay: Replay | None) -> str:

@@ -126,7 +126,7 @@ class Xor(Benchmark):
         form="spikes",
         corrected="Tables 1, 4 and 5 have no row for it: its numbers are from the script of reference [23] and from "
         "Table 5's temporal column; T was chosen here, because it resembles Table 6.",
-        chosen="length chosen here",
+        chosen="length fitted to Table 6",
     )
 
     def sizes(self, protocol: XorProtocol) -> tuple[int, ...]:

@@ -1,4 +1,7 @@
-"""What became of the paper's claims, as the book shows it: the tally, the ledger, and the claims of one section."""
+"""What became of the paper's claims, as the book shows it: the tally, the ledger, and the claims of one section.
+
+What the front page says of them is in :mod:`lifroles.claims.front`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from html import escape
 from types import MappingProxyType
 from typing import get_args
 
-from IPython.display import HTML, Markdown
+from IPython.display import Markdown
 
 from lifroles import benchmarks
 from lifroles.baselines import BASELINES
@@ -21,13 +24,12 @@ from lifroles.claims.roles import CHANGES, TITLES, measures
 from lifroles.claims.verdict import SEEDS, Claim, Outcome, Part, Test, Verdict, decide
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import roles as figures
-from lifroles.overview import SOURCES, departure
 from lifroles.parameters import NotebookParameters, Profile
 from lifroles.prose import NBSP, counted, listed, signed_points
 from lifroles.statistics import Interval
 from lifroles.study import SCALES
 from lifroles.tables import Table
-from lifroles.variant import PAPER_VARIANTS, TABLE6_VARIANTS
+from lifroles.variant import PAPER_VARIANTS
 
 PAGE = "6_conclusion"
 """The page that holds the ledger; other pages link to its claims."""
@@ -35,9 +37,10 @@ PAGE = "6_conclusion"
 ORDER = (Verdict.REPRODUCED, Verdict.DIRECTION, Verdict.NOT_REPRODUCED, Verdict.NOT_TESTABLE)
 """From best to worst, as they are shown."""
 
-_PARTS: Mapping[Part, str] = MappingProxyType(
+PARTS: Mapping[Part, str] = MappingProxyType(
     {"leakage": "Leakage", "reset": "Reset", "recurrence": "Recurrence", "all": "Several parts"}
 )
+"""How the parts that claims are about are called."""
 
 
 def outcomes(profile: Profile = "archive", claims: Iterable[Claim] = CLAIMS) -> list[Outcome]:
@@ -51,9 +54,9 @@ def tally(found: Sequence[Outcome]) -> Table:
     counts = Counter((outcome.claim.part, outcome.verdict) for outcome in found)
     rows = [
         (name, *(str(counts[part, verdict]) for verdict in ORDER), str(sum(counts[part, v] for v in ORDER)))
-        for part, name in _PARTS.items()
+        for part, name in PARTS.items()
     ]
-    sums = [sum(counts[part, verdict] for part in _PARTS) for verdict in ORDER]
+    sums = [sum(counts[part, verdict] for part in PARTS) for verdict in ORDER]
     rows.append(("All", *map(str, sums), str(sum(sums))))
     twice = sum(outcome.claim.name.endswith(DURATION) for outcome in found)
     caption = "What became of the paper's claims"
@@ -67,7 +70,7 @@ def tally_in_words(found: Sequence[Outcome]) -> str:
     counts = Counter(outcome.verdict for outcome in found)
     tested = sum(counts[verdict] for verdict in ORDER[:3])
     said = f"Of {len(found)} claims {tested} can be tested on the runs that there are: "
-    said += listed(f"{counts[verdict]} {_as_said(verdict)}" for verdict in ORDER[:3])
+    said += listed(f"{counts[verdict]} {as_said(verdict)}" for verdict in ORDER[:3])
     rest = counts[Verdict.NOT_TESTABLE]
     if rest:
         said += f". For {counted(rest, 'claim')} there are no runs, or fewer than {SEEDS} seeds"
@@ -79,89 +82,20 @@ def tally_in_words(found: Sequence[Outcome]) -> str:
     return f"{said}."
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """Return a text that begins with a capital letter."""
     return text[:1].upper() + text[1:]
 
 
-def _as_said(verdict: Verdict) -> str:
+def as_said(verdict: Verdict) -> str:
+    """Return a verdict as it is said of several claims."""
     return "in direction only" if verdict is Verdict.DIRECTION else str(verdict)
-
-
-HEADLINES = (
-    "xor-complete-leakage",
-    f"no-leakage-generalises-worse{DURATION}",
-    f"complete-leakage-generalises-better{DURATION}",
-    "robust-complete-leakage",
-    "xor-reset",
-    "reset-rate",
-    "robust-reset",
-    "xor-recurrence",
-    f"recurrence-generalises-worse{DURATION}",
-    "robust-recurrence",
-    "temporal-most",
-)
-"""The claims that say what the paper is about, for the front page."""
-
-
-def headlines(found: Sequence[Outcome]) -> Table:
-    """Return the paper's main claims, each with its verdict and the first number behind it."""
-    named = {one.claim.name: one for one in found}
-    rows = []
-    for name in HEADLINES:
-        one = named[name]
-        first = one.decisions[0]
-        number = measured(first.test.quantity, first.interval)
-        if len(one.decisions) > 1:
-            number += f"; first of {len(one.decisions)} tests"
-        rows.append((one.claim.statement, _PARTS[one.claim.part], str(one.verdict), number))
-    notes = [_capital(f"{named[name].decisions[0].test.quantity.label}. {_under(named, name)}") for name in HEADLINES]
-    columns = ("The paper says", "About", "Here", "Measured")
-    counts = Counter(named[name].verdict for name in HEADLINES)
-    said = listed(f"{counts[verdict]} {_as_said(verdict)}" for verdict in ORDER if counts[verdict])
-    return Table(f"The paper's main claims: {said} (95 % intervals over seeds)", columns, rows, notes)
-
-
-def _under(named: Mapping[str, Outcome], name: str) -> str:
-    """Return which data a claim is decided on, and what becomes of it under the other reading of Table 7."""
-    names = [one for one in _ORDER if any(one in _of(test) for test in named[name].claim.tests)]
-    scales = SCALES["archive"]
-    kinds = {one: SOURCES[scales[one].source][0] for one in names}
-    if len(names) == 1:
-        kinds = {one: departure(one, scales[one]) or kind for one, kind in kinds.items()}
-    data = listed(f"{benchmarks.get(one).title} ({kind})" for one, kind in kinds.items())
-    if not name.endswith(DURATION):
-        return f"Data: {data}."
-    other = named[name.removesuffix(DURATION)].verdict
-    return f"Data: {data}. Of the readings of Table 7 the one nearer to its numbers; under the other: {other}."
-
-
-def _of(test: Test) -> set[str]:
-    return {benchmark for benchmark, _ in test.quantity.sources}
-
-
-def coverage(profile: Profile = "archive") -> HTML:
-    """Return on which data the claims are decided, how often each network was trained, and what was not run."""
-    archive = Archive(profile)
-    run, missing = [], []
-    for name, scale in SCALES[profile].items():
-        title = benchmarks.get(name).title
-        counts = [n for variant in TABLE6_VARIANTS if (n := len(archive.runs(name, variant)))]
-        if counts:
-            kind, _ = SOURCES[scale.source]
-            few, many = min(counts), max(counts)
-            seeds = counted(many, "seed") if few == many else f"{few} to {many} seeds"
-            run.append(f"{title} ({kind} data; {seeds})")
-        else:
-            missing.append(title)
-    said = f"Trained: {listed(run)}." if run else "Nothing is trained yet."
-    # HTML, since that is what one page can take over from another.
-    return HTML(f"<p>{escape(f'{said} Not run: {listed(missing)}.' if missing else said)}</p>")
 
 
 def conclusion(found: Sequence[Outcome]) -> Markdown:
     """Return the tally in words, and which claims of each part hold and which do not."""
     lines = [tally_in_words(found)]
-    for part, name in _PARTS.items():
+    for part, name in PARTS.items():
         said = []
         for verdict in ORDER[:3]:
             statements = [
@@ -211,7 +145,7 @@ def in_short(found: Sequence[Outcome]) -> Markdown:
     for verdict in ORDER[:3]:
         statements = [link(one, one.claim.statement.rstrip(".")) for one in found if one.verdict is verdict]
         if statements:
-            lines.append(f"- *{_capital(str(verdict))}*: {'; '.join(statements)}.")
+            lines.append(f"- *{capital(str(verdict))}*: {'; '.join(statements)}.")
     return Markdown("\n".join([lines[0], "", *lines[1:]]))
 
 
@@ -242,7 +176,7 @@ def needed(test: Test) -> str:
 def _unit(quantity: Quantity) -> tuple[Callable[[float], str], str]:
     """Return how a quantity's numbers are written: an accuracy in per cent, a difference of two in points."""
     if not quantity.share:
-        return lambda value: f"{value:+.3g}".replace("-", MINUS), ""
+        return lambda value: f"{value:+.3g}".replace("-", MINUS), quantity.unit and f"{NBSP}{quantity.unit}"
     if MINUS in quantity.label:
         return lambda value: signed_points(value, 2) if value else "0", f"{NBSP}points"
     return lambda value: f"{100 * value:.2f}", f"{NBSP}%"
@@ -282,9 +216,10 @@ def _select(name: str, values: Sequence[str]) -> str:
     return f'<label>{name.capitalize()} <select name="{name}"><option value="">all</option>{options}</select></label>'
 
 
-def badge(verdict: Verdict) -> str:
+def badge(outcome: Outcome) -> str:
     """Return a verdict as it is marked in the ledger."""
-    return f'<strong class="lifroles-verdict" data-verdict="{verdict.name.lower()}">{escape(verdict)}</strong>'
+    name = outcome.verdict.name.lower()
+    return f'<strong class="lifroles-verdict" data-verdict="{name}">{escape(str(outcome))}</strong>'
 
 
 def _item(outcome: Outcome) -> str:
@@ -296,11 +231,11 @@ def _item(outcome: Outcome) -> str:
     tests = counted(len(rows), "test")
     rows += [(one.quantity.label, "–", measured(one.quantity, one.interval), "beside it") for one in outcome.beside]
     table = Table(f"Tests of {claim.name}", ("Quantity", "Needed", "Measured", "Verdict"), rows)
-    why = f"<p>{escape(claim.why)}</p>" if claim.why else ""
+    why = "".join(f"<p>{escape(said)}</p>" for said in (claim.by_definition, claim.why) if said)
     return (
         f'<div class="lifroles-item" id="claim-{claim.name}" data-verdict="{escape(outcome.verdict)}" '
         f'data-part="{claim.part}">'
-        f"<p>{badge(outcome.verdict)} {escape(claim.statement)} "
+        f"<p>{badge(outcome)} {escape(claim.statement)} "
         f"<small>{escape(claim.place)}; {escape(claim.part)}; data: {escape(sources(claim))}</small></p>"
         f"<details><summary>{tests} of {escape(claim.name)}</summary>{why}"
         f"{table._repr_html_()}</details></div>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -44,12 +44,14 @@ class Quantity:
         values: what gives it, by seed; a seed without it is left out.
         sources: the benchmark and model of every run that it needs.
         share: whether it is an accuracy or a difference of accuracies, in [-1, 1].
+        unit: of any other number, as it stands after it.
     """
 
     label: str
     values: Callable[[Evidence], Seeds]
     sources: frozenset[tuple[str, str]]
     share: bool = False
+    unit: str = ""
 
     def __sub__(self, other: Quantity) -> Quantity:
         """Return the difference, seed by seed: the same seed gives all variants the same feed-forward weights."""
@@ -69,7 +71,8 @@ def combined(label: str, how: Callable[..., float], *parts: Quantity) -> Quantit
         return {seed: how(*(one[seed] for one in found)) for seed in common}
 
     sources = frozenset().union(*(part.sources for part in parts))
-    return Quantity(label, values, sources, all(part.share for part in parts))
+    units = {part.unit for part in parts}
+    return Quantity(label, values, sources, all(part.share for part in parts), units.pop() if len(units) == 1 else "")
 
 
 def mean(label: str, parts: Sequence[Quantity]) -> Quantity:
@@ -100,15 +103,24 @@ def accuracy(benchmark: str, model: str) -> Quantity:
     return _of_runs("accuracy", benchmark, model, lambda r: float(r.final["last_accuracy"]), share=True)
 
 
-def solved(benchmark: str, model: str, above: float = 0.99) -> Quantity:
-    """Return whether a run ends above an accuracy (1) or not (0); its mean is the share of the seeds that do."""
+def solved(benchmark: str, model: str, above: float = 0.99, *, ever: bool = False) -> Quantity:
+    """Return whether a run ends above an accuracy (1) or not (0); its mean is the share of the seeds that do.
+
+    Arguments:
+        ever: whether any epoch counts, and not the last alone.
+    """
     return _of_runs(
-        f"share of the seeds that end above {percent(above, 0)}",
+        f"share of the seeds that {'are once' if ever else 'end'} above {percent(above, 0)}",
         benchmark,
         model,
-        lambda r: float(r.final["last_accuracy"] > above),
+        lambda r: float(r.final["best_accuracy" if ever else "last_accuracy"] > above),
         share=True,
     )
+
+
+def trained(benchmark: str, model: str) -> Quantity:
+    """Return the training accuracy of the last epoch, in [0, 1]."""
+    return _of_runs("training accuracy", benchmark, model, lambda r: float(r.history["train_accuracy"][-1]), share=True)
 
 
 def train_loss(benchmark: str, model: str) -> Quantity:
@@ -129,7 +141,8 @@ def overfitting(benchmark: str, model: str) -> Quantity:
 
 def rate(benchmark: str, model: str, layer: str = "hidden1") -> Quantity:
     """Return a layer's spikes per neuron and step after the last epoch."""
-    return _of_runs("spikes per neuron and step", benchmark, model, lambda r: r.final.get("spike_rate", {}).get(layer))
+    found = _of_runs("spikes per neuron and step", benchmark, model, lambda r: r.final.get("spike_rate", {}).get(layer))
+    return replace(found, unit="spikes per step")
 
 
 def probed(model: str, probe: str, metric: str, keys: Iterable[str] | str, **parameters: Any) -> Quantity:

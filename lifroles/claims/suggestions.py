@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from lifroles.claims.page import badge, link
+from lifroles.claims.page import badge, capital, link, measured
 from lifroles.claims.verdict import Outcome, Verdict
 from lifroles.prose import counted, listed
+from lifroles.tables import Table
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,15 @@ SUGGESTIONS: tuple[Suggestion, ...] = (
 )
 """In the order of section 5."""
 
+
+def _numbers(outcome: Outcome) -> str:
+    """Return the first number behind a verdict, and what stands beside it."""
+    first = outcome.decisions[0]
+    found = [(first.test.quantity, first.interval), *((one.quantity, one.interval) for one in outcome.beside)]
+    said = [f"{quantity.label}: {measured(quantity, interval)}" for quantity, interval in found if interval is not None]
+    return capital(f"{'; '.join(said)}.") if said else "No runs."
+
+
 NEEDS = tuple(dict.fromkeys(one.need for one in SUGGESTIONS))
 
 
@@ -124,9 +134,17 @@ class Advisor:
         order = (Verdict.REPRODUCED, Verdict.DIRECTION, Verdict.NOT_REPRODUCED)
         return f"{listed(f'{counts[v]} {v}' for v in order if counts[v])}{rest}.".capitalize()
 
+    def in_short(self) -> Table:
+        """Return every suggestion in a line: what a task needs, what to do, and how far the runs bear it out."""
+        rows = [(one.need, one.part, one.advice, self.evidence(one)) for one in SUGGESTIONS]
+        return Table(
+            "The paper's suggestions in short", ("Needed", "Part", "The paper's advice", "Its claims here"), rows
+        )
+
     def _item(self, suggestion: Suggestion) -> str:
         claims = "".join(
-            f"<li>{badge(one.verdict)} {link(one, one.claim.statement)}</li>" for one in self.behind(suggestion)
+            f"<li>{badge(one)} {link(one, one.claim.statement)} <small>{escape(_numbers(one))}</small></li>"
+            for one in self.behind(suggestion)
         )
         part, need, advice = (
             escape(text) for text in (suggestion.part.capitalize(), suggestion.need, suggestion.advice)

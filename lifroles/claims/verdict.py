@@ -67,6 +67,18 @@ class Decision:
     verdict: Verdict
     interval: Interval | None
 
+    @property
+    def contradicted(self) -> bool:
+        """Whether the whole interval lies where the test does not want it."""
+        test, found = self.test, self.interval
+        if self.verdict is not Verdict.NOT_REPRODUCED or found is None or found.low is None or found.high is None:
+            return False
+        if test.relation == "above":
+            return found.high <= test.limit
+        if test.relation == "below":
+            return found.low >= test.limit
+        return found.low > test.limit or found.high < -test.limit
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -80,6 +92,7 @@ class Claim:
         tests: what has to hold, all of it.
         why: how the tests follow from the statement, where that is not plain, and where the limits come from.
         beside: what a reader of the verdict should see with it; it decides nothing.
+        by_definition: what of it follows from the equations, whatever is measured.
     """
 
     name: str
@@ -89,6 +102,7 @@ class Claim:
     tests: Sequence[Test]
     why: str = ""
     beside: Sequence[Quantity] = ()
+    by_definition: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,6 +121,17 @@ class Outcome:
     verdict: Verdict
     decisions: Sequence[Decision]
     beside: Sequence[Measured] = ()
+
+    @property
+    def contradicted(self) -> bool:
+        """Whether a test fails by its whole interval, so that more seeds would hardly change the verdict."""
+        return any(decision.contradicted for decision in self.decisions)
+
+    def __str__(self) -> str:
+        """Return the verdict, and where the claim is not reproduced, whether that is sure."""
+        if self.verdict is not Verdict.NOT_REPRODUCED:
+            return str(self.verdict)
+        return f"{self.verdict}: {'contradicted' if self.contradicted else 'open'}"
 
 
 def decide(claim: Claim, evidence: Evidence) -> Outcome:

@@ -122,8 +122,8 @@ def features(study: Study) -> list[object]:
 
 
 def in_short(study: Study) -> Markdown:
-    """Return the page's answer: what becomes of the paper's claims."""
-    return ledger.in_short(_outcomes(study))
+    """Return the page's answer: what becomes of the paper's claims, and what no claim says."""
+    return Markdown(f"{ledger.in_short(_outcomes(study)).data}\n\n{words.beyond(study)}")
 
 
 def _outcomes(study: Study) -> list[Outcome]:

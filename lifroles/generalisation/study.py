@@ -105,16 +105,22 @@ class Study(Shown):
         gaps = {kept: gap[0] for kept in ("steps", "duration") if (gap := self.distance(kept)) is not None}
         return min(gaps, key=gaps.__getitem__, default="steps")
 
-    def distance(self, kept: str) -> tuple[float, int] | None:
+    def distance(self, kept: str, spiking: bool | None = None) -> tuple[float, int] | None:
         """Return how far the accuracies lie from the paper's, mean absolute difference, and of how many cells.
 
         Only cells of other step lengths than the one trained with count.
+
+        Arguments:
+            kept: what stays as trained, ``"steps"`` or ``"duration"``.
+            spiking: the spiking networks alone, or the others alone; all where ``None``.
         """
         gaps = [
             abs(found.mean - reported.value)
             for row in self.rows
             for dt, reported in row.reported.items()
-            if dt != TRAINED and (found := row.accuracy(dt, kept)) is not None
+            if spiking in (None, row.model not in BASELINES)
+            and dt != TRAINED
+            and (found := row.accuracy(dt, kept)) is not None
         ]
         return (float(np.mean(gaps)), len(gaps)) if gaps else None
 

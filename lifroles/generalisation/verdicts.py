@@ -10,9 +10,9 @@ from lifroles.claims.page import measured, needed
 from lifroles.claims.verdict import SEEDS, Test
 from lifroles.tables import Table
 
-WORDS = {
+DECIDED = {
     Verdict.REPRODUCED: "reproduced",
-    Verdict.DIRECTION: "direction only: the interval leaves it open",
+    Verdict.DIRECTION: "in direction only",
     Verdict.NOT_REPRODUCED: "not reproduced",
 }
 
@@ -36,8 +36,10 @@ def holds(test: Test, value: float) -> bool:
 
 def word(outcome: Outcome) -> str:
     """Return a verdict in words; with fewer seeds than decide anything, what those that there are say."""
-    if outcome.verdict in WORDS:
-        return WORDS[outcome.verdict]
+    if outcome.verdict is Verdict.DIRECTION:
+        return f"{outcome}: the interval leaves it open"
+    if outcome.verdict in DECIDED:
+        return str(outcome)
     intervals = [one.interval for one in outcome.decisions]
     if any(one is None for one in intervals):
         return str(Verdict.NOT_TESTABLE)
@@ -69,11 +71,11 @@ def _numbers(outcome: Outcome) -> str:
 
 def summary(found: Sequence[Outcome]) -> str:
     """Return the outcomes in a sentence."""
-    decided = ("reproduced", "in direction only", "not reproduced")
-    names = {word: 0 for word in (*decided, "held so far by too few seeds", "not held so far by too few seeds")}
+    few = f"so far, with fewer than {SEEDS} seeds"
+    names = {word: 0 for word in (*DECIDED.values(), f"holding {few}", f"not holding {few}")}
     for one in found:
-        if one.verdict in WORDS:
-            kind = decided[list(WORDS).index(one.verdict)]
+        if one.verdict in DECIDED:
+            kind = DECIDED[one.verdict]
         elif any(d.interval is None for d in one.decisions):
             continue
         else:

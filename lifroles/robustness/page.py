@@ -5,6 +5,7 @@ from __future__ import annotations
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
+from lifroles import prose
 from lifroles.claims import Outcome
 from lifroles.claims import page as ledger
 from lifroles.figures import Display, card, command, show
@@ -83,9 +84,12 @@ def order(study: Study) -> list[object]:
 def variations(study: Study) -> list[object]:
     """Return stronger and other attacks, what transfers to other models, and where in time the flips fall."""
     table = words.variations_table(study)
-    shown: list[object] = [table or Markdown(f"Variations of the attacks: {words.NOT_ASKED}.")]
     transfers = [table for attack in TRANSFERRED if (table := words.transfer_table(study, attack)) is not None]
-    shown += transfers or [Markdown(f"Transfer to other models: {words.NOT_ASKED}.")]
+    shown: list[object] = [*([table] if table else []), *transfers]
+    missing = [what for what, found in (("variations of the attacks", table), ("transfer", transfers)) if not found]
+    if missing:
+        text = f"{prose.listed(missing)}: {words.NOT_ASKED}."
+        shown.append(Markdown(text[0].upper() + text[1:]))
     fig = figures.in_time(study, TITLES)
     said = words.in_time_caption(study)
     if fig is not None:

@@ -129,18 +129,46 @@ def fig9_caption(study: Study) -> str:
     parts = []
     for attack in study.parameters.attacks:
         found = {r.model: v.mean for r in study.rows if (v := study.value(r.model, attack, "flips")) is not None}
-        if found:
-            weak, few, strong, many = _extremes(found)
-            parts.append(
-                f"{ATTACK_LABELS[attack]}: {weak} is fooled by the fewest flips ({few:,.0f}), {strong} takes the most "
-                f"({many:,.0f})"
-            )
+        escaped = {model: share for model in found if (share := _fooled(study, model, attack)) < MOST}
+        common = {model: flips for model, flips in found.items() if model not in escaped}
+        said = []
+        if common:
+            weak, few, strong, many = _extremes(common)
+            said.append(f"{weak} is fooled by the fewest flips ({few:,.0f}), {strong} takes the most ({many:,.0f})")
+        if escaped:
+            shares = prose.listed(f"{named(model)} ({prose.percent(share, 0)})" for model, share in escaped.items())
+            said.append(f"not compared, since too few of its recordings are fooled: {shares}")
+        if said:
+            parts.append(f"{ATTACK_LABELS[attack]}: {', '.join(said)}")
     if not parts:
         return f"Attacks: {NOT_ASKED}."
     return (
         f"{_sentence(parts)} Points: networks, each the mean over attack seeds; bars: mean and 95 % "
         "interval; in italics: the share of recordings fooled, where some were not."
     )
+
+
+MOST = 0.95
+"""Where an attack fools a smaller share of the recordings, its flips are those of the easy ones and compare nothing."""
+
+
+def _fooled(study: Study, model: str, attack: str) -> float:
+    """Return the share of the recordings on which an attack fools a model, mean over networks."""
+    found = study.value(model, attack, "success")
+    return 0.0 if found is None else found.mean
+
+
+def _comparable(study: Study, more: str, less: str, attack: str) -> bool:
+    return min(_fooled(study, model, attack) for model in (more, less)) >= MOST
+
+
+def _ratio(study: Study, more: str, less: str, attack: str) -> str:
+    """Return a ratio of flips; in its place the shares fooled where they differ in more than the flips."""
+    found = study.ratio(more, less, attack)
+    if found is None or _comparable(study, more, less, attack):
+        return _times(found)
+    shares = (prose.percent(_fooled(study, model, attack), 0) for model in (more, less))
+    return f"fooled: {' and '.join(shares)}"
 
 
 def _times(found: Interval | None) -> str:
@@ -155,14 +183,13 @@ def _times(found: Interval | None) -> str:
 def order_table(study: Study) -> Table:
     """Return the paper's order under every attack: how many times the flips of the other model one takes."""
     attacks = [name for name in ATTACKS if any(study.values(r.model, name, "flips") for r in study.rows)]
-    rows = [(text, *(_times(study.ratio(more, less, a)) for a in attacks)) for more, less, text in ORDER]
-    rows.append(
-        ("Without reset against the baseline", *(_times(study.ratio("no_reset", "baseline", a)) for a in attacks))
-    )
+    rows = [(text, *(_ratio(study, more, less, a) for a in attacks)) for more, less, text in ORDER]
+    rows.append(("Without reset against the baseline", *(_ratio(study, "no_reset", "baseline", a) for a in attacks)))
     caption = (
         "The paper's order: how many times the other model's flips the first one takes, on the recordings on which "
         "both are fooled; geometric mean over networks of the same seed with its 95 % interval. Above 1 the paper's "
-        "order holds; the last row is 1 where the reset plays no part."
+        "order holds; the last row is 1 where the reset plays no part. Where fewer than "
+        f"{prose.percent(MOST, 0)} of a model's recordings are fooled, the two shares stand in place of a ratio."
     )
     return Table(caption, ("The paper's Fig. 9", *(_label(a) for a in attacks)), rows)
 
@@ -182,8 +209,9 @@ def reversals(study: Study) -> str:
     """Return, as Markdown, for each part of the paper's order under which attacks it holds and which turn it round."""
     lines = []
     for more, less, text in ORDER:
-        found = {a: ratio for a in ATTACKS if (ratio := study.ratio(more, less, a)) is not None}
-        if not found:
+        every = {a: ratio for a in ATTACKS if (ratio := study.ratio(more, less, a)) is not None}
+        found = {a: ratio for a, ratio in every.items() if _comparable(study, more, less, a)}
+        if not every:
             lines.append(f"- {text}: {NOT_ASKED}.")
             continue
         # How sure all are alike is said once.
@@ -198,8 +226,15 @@ def reversals(study: Study) -> str:
             ]
             if said:
                 parts.append(f"{which} under {prose.listed(said)}")
+        if rest := [ATTACK_LABELS[a] for a in every if a not in found]:
+            parts.append(f"cannot be told from {prose.listed(rest)}: too few recordings are fooled")
         lines.append(f"- {text}{once}: {'; '.join(parts)}.")
-    reset = {a: ratio for a in ATTACKS if (ratio := study.ratio("no_reset", "baseline", a)) is not None}
+    reset = {
+        a: ratio
+        for a in ATTACKS
+        if (ratio := study.ratio("no_reset", "baseline", a)) is not None
+        and _comparable(study, "no_reset", "baseline", a)
+    }
     if reset:
         said = prose.listed(f"{_times(ratio)} under {ATTACK_LABELS[a]}" for a, ratio in reset.items())
         lines.append(f"- Without reset a network takes of the baseline's flips {said}.")
@@ -235,13 +270,17 @@ def hidden(study: Study) -> str:
     return (
         f"**Robust network, or weak attack?** Along the gradient of the surrogate that trained them, "
         f"{prose.percent(least, 0)} ({low}) to {prose.percent(most, 0)} ({high}) of the recordings can be made to fool "
-        f"the networks; along that of a smooth surrogate at least {prose.percent(min(smooth.values()))}. "
+        f"the networks; along that of a smooth surrogate {_at_least(min(smooth.values()))}. "
         + (
             "So what looks like robustness is in part a gradient that vanishes."
             if weak
             else "So no gradient is hidden from the first."
         )
     )
+
+
+def _at_least(share: float) -> str:
+    return "all of them" if share == 1 else f"at least {prose.percent(share)}"
 
 
 def variations_table(study: Study) -> Table | None:
