@@ -72,7 +72,7 @@ def test_the_tally_adds_up_and_is_said(store, monkeypatch):
     assert 'href="#claim-mnist-recurrence">Recurrence raises' in str(page.conclusion(found).data)
     short = str(page.in_short([one for one in found if "Fig. 4" in one.claim.place]).data)
     assert short.startswith("Of 1 claim that the paper makes here, 1 can be tested")
-    assert '- *Not reproduced*: <a href="6_conclusion.html#claim-reset-rate">' in short
+    assert '- *Not reproduced: contradicted*: <a href="6_conclusion.html#claim-reset-rate">' in short
 
 
 def test_the_ledger_shows_every_claim_with_what_was_needed_and_what_was_measured(store, monkeypatch):

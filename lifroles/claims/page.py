@@ -127,12 +127,12 @@ def roles(parameters: NotebookParameters) -> Display:
     return show(figures.roles(found), caption, command=command("5_suggestions", parameters), records=records)
 
 
-def evidence(parameters: NotebookParameters) -> Display:
-    """Return the provenance card of tally and ledger: every run that a claim can be decided by."""
+def evidence(parameters: NotebookParameters, notebook: str = PAGE) -> Display:
+    """Return the provenance card of what is made from all claims: every run that one can be decided by."""
     archive = Archive(parameters.profile)
     models = dict.fromkeys((*PAPER_VARIANTS, *BASELINES))
     records = [record for name in _ORDER for model in models for record in archive.runs(name, model)]
-    return card(command(PAGE, parameters), records, "The claims of the paper")
+    return card(command(notebook, parameters), records, "The claims of the paper")
 
 
 def in_short(found: Sequence[Outcome]) -> Markdown:
@@ -142,10 +142,10 @@ def in_short(found: Sequence[Outcome]) -> Markdown:
         f"Of {counted(len(found), 'claim')} that the paper makes here, {len(found) - untested} can be tested by these "
         "runs."
     ]
-    for verdict in ORDER[:3]:
-        statements = [link(one, one.claim.statement.rstrip(".")) for one in found if one.verdict is verdict]
-        if statements:
-            lines.append(f"- *{capital(str(verdict))}*: {'; '.join(statements)}.")
+    tested = [one for verdict in ORDER[:3] for one in found if one.verdict is verdict]
+    for said in dict.fromkeys(str(one) for one in sorted(tested, key=lambda one: (ORDER.index(one.verdict), str(one)))):
+        statements = [link(one, one.claim.statement.rstrip(".")) for one in tested if str(one) == said]
+        lines.append(f"- *{capital(said)}*: {'; '.join(statements)}.")
     return Markdown("\n".join([lines[0], "", *lines[1:]]))
 
 
