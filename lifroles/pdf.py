@@ -42,7 +42,8 @@ table { font-size: 8.5pt !important; width: 100%; }
 table :is(th, td) { min-width: 0 !important; padding: 0.15rem 0.35rem !important; }
 table :is(th, td) { overflow-wrap: break-word !important; }
 table :is(code, tbody th) { overflow-wrap: anywhere !important; }
-caption { break-after: avoid; }
+caption, thead { break-after: avoid; }
+tbody tr:first-child { break-before: avoid; }
 details.hide { display: none; }
 .headerlink, .lifroles-filter, .copybtn, button, form { display: none !important; }
 .lifroles-print-title { margin: 30vh 0 0; text-align: center; }

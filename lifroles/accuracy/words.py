@@ -64,29 +64,30 @@ def scale_note(study: Study) -> str:
 def accuracy_table(study: Study, benchmark: str) -> Table:
     """Return a benchmark's column of Table 6 beside ours: last and best epoch, and how the paper's number lies."""
     rows = []
+    departs = study.departure(benchmark)
     for cell in study.row(benchmark):
         reported = cell.reported.text if cell.reported else "–"
         if cell.last is None or cell.best is None:
             why = f"failed: {cell.failed[0].reason}" if cell.failed else NOT_RUN
-            rows.append((label(cell.variant), reported, why, *["–"] * 4))
+            rows.append((label(cell.variant), reported, why, *["–"] * (3 if departs else 4)))
             continue
         failed = f"; {prose.counted(len(cell.failed), 'run')} failed" if cell.failed else ""
         seeds = ", ".join(str(r.seed) for r in cell.records) + failed
         effect = study.effect(benchmark, cell.variant)
         against = "–" if effect is None or cell.variant == "baseline" else prose.signed_points(effect.mean)
         last, best = prose.interval(cell.last), prose.percent(cell.best.mean)
-        compared = "–" if study.departure(benchmark) else _compared(cell)
-        rows.append((label(cell.variant), reported, last, best, against, compared, seeds))
+        # Runs of another protocol are no measure of the paper's number.
+        compared = () if departs else (_compared(cell),)
+        rows.append((label(cell.variant), reported, last, best, against, *compared, seeds))
     columns = (
         "Variant",
         "Paper",
         "Here, last epoch",
         "Here, best epoch",
         "Against the baseline, points",
-        "The paper's number lies",
+        *(() if departs else ("The paper's number lies",)),
         "Seeds",
     )
-    departs = study.departure(benchmark)
     chance = prose.percent(benchmarks.get(benchmark).chance, 0)
     caption = (
         f"{title(benchmark)} ({departs or 'full protocol'}, source {study.scale(benchmark).source}): test accuracy, "
