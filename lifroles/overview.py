@@ -109,10 +109,20 @@ def network_table() -> Table:
                 "–" if dt is None else f"{dt:g} ms",
                 leak,
                 str(readout).replace("_", " "),
+                _loss(protocol),
             )
         )
-    columns = ("Benchmark", "Units", "T", "dt", "Leak of the baseline", "Class read from")
+    columns = ("Benchmark", "Units", "T", "dt", "Leak of the baseline", "Class read from", "Loss")
     return Table("The networks (Table 4) and what the paper leaves open", columns, rows, notes)
+
+
+def _loss(protocol: Any) -> str:
+    """Return the loss in words."""
+    if hasattr(protocol, "loss"):
+        return str(protocol.loss).replace("_", " ")
+    # XOR has no other readout than the script's, which takes the softmax of what is a softmax already.
+    twice = getattr(protocol, "readout", "softmax_sum") == "softmax_sum"
+    return f"cross-entropy{', softmax acts twice' if twice else ''}"
 
 
 def training_table() -> Table:

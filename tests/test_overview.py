@@ -44,6 +44,9 @@ def test_the_networks_are_those_of_table_4():
     assert (found["N-MNIST"]["T"], found["N-MNIST"]["dt"]) == ("15", "3 ms")
     notes = dict(zip(found, overview.network_table().notes, strict=True))
     assert "residual network" in notes["CIFAR10"]
+    losses = {name: row["Loss"] for name, row in found.items()}
+    assert losses["Delayed spiking XOR"] == losses["SHD"] == "cross-entropy, softmax acts twice"
+    assert (losses["SSC"], losses["N-MNIST"], losses["CIFAR10"]) == ("cross-entropy", "mse", "cross entropy")
 
 
 def test_a_network_has_the_units_its_table_says():
