@@ -156,6 +156,14 @@ def test_an_advice_says_how_many_of_its_claims_hold(store, monkeypatch):
     html = advisor._repr_html_()
     assert html.count('<div class="lifroles-item"') == len(suggestions.SUGGESTIONS)
     assert html.count('type="checkbox"') == len(suggestions.NEEDS)
+    # Each claim comes with its number, and with what stands beside it.
+    text = html.replace("\N{NO-BREAK SPACE}", " ")
+    assert (
+        "Spikes per neuron and step, without reset (N-MNIST) − spikes per neuron and step, baseline (N-MNIST): " in text
+    )
+    assert "spikes per step" in text
+    short = advisor.in_short()
+    assert [row[3] for row in short.rows] == [advisor.evidence(one) for one in suggestions.SUGGESTIONS]
     assert {name for one in suggestions.SUGGESTIONS for name in one.claims} <= {claim.name for claim in CLAIMS}
 
 
