@@ -7,11 +7,11 @@ another server for anything. Hyperlinks to other sites are fine: nothing is fetc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-
-from bs4 import BeautifulSoup, Tag
 
 from lifroles.gate.base import Problem
 
@@ -43,6 +43,53 @@ _OBJECT = re.compile(r"<[A-Za-z_][\w.]* object(?: at 0x[0-9a-f]+)?>")
 """How Python names what cannot show itself."""
 
 
+@dataclass
+class _Tag:
+    """A start tag; of :data:`_READ` and of the announcement also the text up to its end."""
+
+    name: str
+    attributes: Mapping[str, str]
+    text: str = ""
+
+    @property
+    def classes(self) -> set[str]:
+        return set(self.attributes.get("class", "").split())
+
+
+_READ = ("pre", "style", "script")
+_ANNOUNCEMENT = "bd-header-announcement"
+
+
+class _Reader(HTMLParser):
+    """Notes the start tags of a page in order. A tree of it, which nothing here needs, takes three times as long."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[_Tag] = []
+        self._reading = _Tag("", {})
+        self._text: list[str] | None = None  # of the tag that is being read
+        self._depth = 0  # how many of its name are open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = _Tag(tag, {name: (value or "").strip() for name, value in attrs})
+        self.tags.append(found)
+        if self._text is not None:
+            self._depth += tag == self._reading.name
+        elif tag in _READ or _ANNOUNCEMENT in found.classes:
+            self._reading, self._text, self._depth = found, [], 1
+
+    def handle_data(self, data: str) -> None:
+        if self._text is not None:
+            self._text.append(data)
+
+    def handle_endtag(self, tag: str) -> None:
+        if self._text is None or tag != self._reading.name:
+            return
+        self._depth -= 1
+        if not self._depth:
+            self._reading.text, self._text = "".join(self._text), None
+
+
 def check_html(html: Path, docnames: Iterable[str], profile: str = "archive") -> list[Problem]:
     """Return the problems of a built book.
 
@@ -59,103 +106,99 @@ def check_html(html: Path, docnames: Iterable[str], profile: str = "archive") ->
     pages = {
         path: _read(path) for path in sorted(html.rglob("*.html")) if "_static" not in path.relative_to(html).parts
     }
-    anchors = {path: {value for tag in soup.find_all(True) for value in _names(tag)} for path, soup in pages.items()}
-    for path, soup in pages.items():
+    anchors = {path: {value for tag in tags for value in _names(tag)} for path, tags in pages.items()}
+    for path, tags in pages.items():
         page = path.relative_to(html).as_posix()
-        problems.extend(_check_content(page, soup))
-        problems.extend(_check_weight(html, path, soup))
-        problems.extend(_check_fetched(html, path, soup))
-        problems.extend(_check_links(html, path, soup, anchors))
-        is_redirect = soup.find("body") is None
-        if profile != "archive" and not is_redirect and profile not in _announcement(soup):
+        problems.extend(_check_content(page, tags))
+        problems.extend(_check_weight(html, path, tags))
+        problems.extend(_check_fetched(html, path, tags))
+        problems.extend(_check_links(html, path, tags, anchors))
+        is_redirect = not any(tag.name == "body" for tag in tags)
+        if profile != "archive" and not is_redirect and profile not in _announcement(tags):
             problems.append(Problem(page, f"it does not say that the profile '{profile}' made it", "Build it again"))
     for style in sorted(html.rglob("*.css")):
         problems.extend(_check_style(html, style, style.read_text("utf-8", errors="replace")))
     return problems
 
 
-def _read(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
+def _read(path: Path) -> list[_Tag]:
+    reader = _Reader()
+    reader.feed(path.read_text("utf-8"))
+    reader.close()
+    return reader.tags
 
 
-def _announcement(soup: BeautifulSoup) -> str:
-    banner = soup.find(class_="bd-header-announcement")
-    return banner.get_text() if banner else ""
+def _announcement(tags: Sequence[_Tag]) -> str:
+    return next((tag.text for tag in tags if _ANNOUNCEMENT in tag.classes), "")
 
 
-def _names(tag: Tag) -> Iterator[str]:
+def _names(tag: _Tag) -> Iterator[str]:
     for attribute in ("id", "name"):
-        if value := _value(tag, attribute):
+        if value := tag.attributes.get(attribute):
             yield value
-
-
-def _value(tag: Tag, attribute: str) -> str:
-    value = tag.get(attribute)
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _is_external(url: str) -> bool:
     return url.startswith("//") or urlsplit(url).scheme in ("http", "https", "ftp", "ws", "wss")
 
 
-def _check_content(page: str, soup: BeautifulSoup) -> Iterator[Problem]:
-    # A walk of our own: a CSS selector of several parts takes as long as reading the page.
-    classes = [set(tag["class"]) for tag in soup.find_all(class_=True)]
+def _check_content(page: str, tags: Sequence[_Tag]) -> Iterator[Problem]:
+    classes = [tag.classes for tag in tags if "class" in tag.attributes]
     if any("output_error" in found or {"output", "traceback"} <= found for found in classes):
         yield Problem(page, "it shows a traceback", "Mend the notebook and run 'lifroles book' again")
     if any({"system-message", "problematic"} & found for found in classes):
         yield Problem(page, "it shows a message of Sphinx in place of its text", "See the log of Jupyter Book")
-    shown = next((pre.get_text() for pre in soup.find_all("pre") if _OBJECT.fullmatch(pre.get_text().strip())), None)
+    shown = next((tag.text for tag in tags if tag.name == "pre" and _OBJECT.fullmatch(tag.text.strip())), None)
     if shown:
         yield Problem(page, f"it shows {shown.strip()} in place of its content", "Show something that HTML can say")
 
 
-def _check_weight(html: Path, path: Path, soup: BeautifulSoup) -> Iterator[Problem]:
-    pictures = {_target(html, path, _value(tag, "src")) for tag in soup.find_all("img")}
+def _check_weight(html: Path, path: Path, tags: Sequence[_Tag]) -> Iterator[Problem]:
+    pictures = {_target(html, path, tag.attributes.get("src", "")) for tag in tags if tag.name == "img"}
     weight = sum(file.stat().st_size for file in {path, *pictures} if file.is_file())
     if weight > HEAVIEST:
         what = f"it weighs {weight / 1e6:.1f} MB, more than {HEAVIEST / 1e6:g} MB"
         yield Problem(path.relative_to(html).as_posix(), what, "Show less on it, or thin out what its figures draw")
 
 
-def _check_fetched(html: Path, path: Path, soup: BeautifulSoup) -> Iterator[Problem]:
+def _check_fetched(html: Path, path: Path, tags: Sequence[_Tag]) -> Iterator[Problem]:
     """Check everything that a browser fetches to show a page."""
     page = path.relative_to(html).as_posix()
-    for tag in soup.find_all(True):
+    for tag in tags:
         for url in _fetched_by(tag):
             if _is_external(url):
                 mend = "Vendor it below book/_static, or leave it out"
                 yield Problem(page, f"<{tag.name}> fetches {url}, so the page needs a network", mend)
             elif missing := _missing(html, path, url):
                 yield Problem(page, f"<{tag.name}> needs '{missing}', which is not in the book", _LINK)
-        if tag.name == "style" or tag.has_attr("style"):
-            text = tag.get_text() if tag.name == "style" else _value(tag, "style")
+        if tag.name == "style" or "style" in tag.attributes:
+            text = tag.text if tag.name == "style" else tag.attributes["style"]
             yield from _check_style(html, path, text)
-        if tag.name == "script" and not tag.has_attr("src") and (found := _SCRIPT_URL.search(tag.get_text())):
+        if tag.name == "script" and "src" not in tag.attributes and (found := _SCRIPT_URL.search(tag.text)):
             yield Problem(page, f"a script names {found[0]}, so the page may need a network", "Leave it out")
 
 
-def _fetched_by(tag: Tag) -> Iterator[str]:
-    if tag.name == "link":
-        relation = tag.get("rel") or []
-        if _FETCHED_LINKS & set(relation if isinstance(relation, list) else relation.split()):
-            yield _value(tag, "href")
+def _fetched_by(tag: _Tag) -> Iterator[str]:
+    if tag.name == "link" and _FETCHED_LINKS & set(tag.attributes.get("rel", "").split()):
+        yield tag.attributes.get("href", "")
     for attribute in _FETCHED.get(tag.name, ()):
-        value = _value(tag, attribute)
+        value = tag.attributes.get(attribute, "")
         if attribute == "srcset":
             yield from (part.split()[0] for part in value.split(",") if part.strip())
         elif value:
             yield value
 
 
-def _check_links(html: Path, path: Path, soup: BeautifulSoup, anchors: dict[Path, set[str]]) -> Iterator[Problem]:
+def _check_links(html: Path, path: Path, tags: Sequence[_Tag], anchors: Mapping[Path, set[str]]) -> Iterator[Problem]:
     """Check that every internal hyperlink leads to a file, and to an anchor where it names one.
 
     Of one to another site its form alone is checked: nothing is fetched.
     """
     page = path.relative_to(html).as_posix()
-    for tag in soup.find_all(["a", "area"]):
-        url = _value(tag, "href")
+    for tag in tags:
+        if tag.name not in ("a", "area"):
+            continue
+        url = tag.attributes.get("href", "")
         if urlsplit(url).scheme in ("http", "https") and not _ADDRESS.fullmatch(url):
             yield Problem(page, f"the link to '{url}' is not an address on the web", _LINK)
         if not url or _is_external(url) or urlsplit(url).scheme:

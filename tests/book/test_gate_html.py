@@ -102,6 +102,16 @@ def test_every_page_has_to_say_its_profile(html: Path) -> None:
     assert {f"{page}.html" for page in PAGES} <= silent
 
 
+def test_a_page_that_says_its_profile_is_fine(html: Path) -> None:
+    _with('<div class="bd-header-announcement x"><div>Made</div> by <div>the profile smoke</div></div>')(html)
+    assert NOTES not in {problem.page for problem in check_html(html, PAGES, "smoke")}
+
+
+def test_what_stands_in_code_is_no_tag(html: Path) -> None:
+    _with('<pre>&lt;img src="gone.png"&gt;</pre><script>x = "<img src=gone.png>"</script>')(html)
+    assert check_html(html, PAGES) == []
+
+
 def test_equations_need_no_network(html: Path) -> None:
     page = (html / "book/notebooks/beta.html").read_text()
     assert 'src="../../_static/mathjax/startup.js' in page
