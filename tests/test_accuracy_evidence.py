@@ -329,11 +329,20 @@ def test_every_question_says_what_was_not_run(made):
     study = made(fake_record("xor", "baseline"))
     for name, question in questions.QUESTIONS.items():
         parts: list[Any] = page.question(study, name)
-        text, table, card = parts
+        text, card = parts
         assert "No run is behind it" in card.html
         assert "Not run" in str(text.data)
-        assert {row[1] for row in table.rows} == {"not run"}
-        assert len(table.rows) == len(question.settings)
+        assert all(setting.label in str(text.data) for setting in question.settings)
+
+
+def test_one_setting_alone_compares_nothing_and_is_said_in_words(made):
+    first, *rest = questions.QUESTIONS["gesture-batch"].settings
+    record = fake_record(first.benchmark, first.variant, 0, first.source, last=0.7, epochs=first.epochs)
+    text, card = page.question(made(record), "gesture-batch")
+    assert isinstance(text, Markdown)
+    assert f"One batch size was run, 1,024 (2 updates an epoch): 70.0{NBSP}%" in str(text.data)
+    assert all(setting.label in str(text.data) for setting in rest)
+    assert "1 run behind it" in card.html  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_every_question_is_answered_from_its_runs(made):
@@ -351,8 +360,8 @@ def test_every_question_is_answered_from_its_runs(made):
         text, card, table = parts
         # A name stands in the figure on several lines: its first word is on one of them.
         assert all(s.label.split()[0] in card.html for s in questions.QUESTIONS[name].settings)
-        assert "One seed a row" in str(text.data)
-        assert "not run" not in str(text.data)
+        assert "One seed a setting" in str(text.data)
+        assert "Not run" not in str(text.data)
         assert all(row[1].endswith(f"(n{NBSP}={NBSP}1)") for row in table.rows)
         assert "lifroles train" in card.html
     assert "Held-out speakers, best epoch" in questions.table(study, "shd-readout").columns

@@ -149,12 +149,15 @@ def rates(study: Study) -> list[object]:
 
 
 def question(study: Study, name: str) -> list[object]:
-    """Return a question that the paper leaves open: what its runs say, as words, figure and table."""
+    """Return a question that the paper leaves open: what its runs say, as words, figure and table.
+
+    Of fewer than two settings there are words alone, since they compare nothing.
+    """
     runs = questions.records(study, name)
     table = questions.table(study, name)
     text = Markdown(questions.answer(study, name))
-    if not runs:
-        return [text, table, _card(study, runs, table.caption)]
+    if len(questions.run(study, name)) < 2:
+        return [text, _card(study, runs, table.caption)]
     fig = setting_figures.settings(questions.outcomes(study, name))
     return [text, _shown(study, fig, questions.caption(name), runs), table]
 

@@ -128,6 +128,11 @@ def outcomes(study: Study, name: str) -> list[Outcome]:
     return [Outcome(setting, setting.records(study.known)) for setting in QUESTIONS[name].settings]
 
 
+def run(study: Study, name: str) -> list[Outcome]:
+    """Return those of :func:`outcomes` that have runs."""
+    return [one for one in outcomes(study, name) if one.records]
+
+
 def table(study: Study, name: str) -> Table:
     """Return the settings of a question with their numbers, or that they were not run."""
     found = outcomes(study, name)
@@ -173,17 +178,19 @@ def _download(name: str, found: Sequence[Outcome]) -> Download:
 
 def answer(study: Study, name: str) -> str:
     """Return, as Markdown, what the runs of a question say, and how they are trained."""
-    found = [one for one in outcomes(study, name) if one.records]
+    found = run(study, name)
+    missing = [one.label for one in QUESTIONS[name].settings if one not in [o.setting for o in found]]
     if not found:
-        return f"**{NOT_RUN.capitalize()}** at the scale of this page."
+        return f"**{NOT_RUN.capitalize()}** at the scale of this page: {'; '.join(missing)}."
     seeds = [len(one.records) for one in found]
     sure = (
-        "One seed a row: this shows what can happen, not how often."
+        "One seed a setting: this shows what can happen, not how often."
         if max(seeds) == 1
-        else (f"{min(seeds)} to {max(seeds)} seeds a row." if min(seeds) < max(seeds) else f"{max(seeds)} seeds a row.")
+        else f"{min(seeds)} to {max(seeds)} seeds a setting."
+        if min(seeds) < max(seeds)
+        else f"{max(seeds)} seeds a setting."
     )
-    missing = len(QUESTIONS[name].settings) - len(found)
-    rest = f" {prose.counted(missing, 'row')} not run." if missing else ""
+    rest = f" Not run: {'; '.join(missing)}." if missing else ""
     return f"{QUESTIONS[name].answer(found)} {sure}{rest}"
 
 
