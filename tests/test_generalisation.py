@@ -15,7 +15,7 @@ from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles import paper
-from lifroles.generalisation import collect, page, verdicts, words
+from lifroles.generalisation import collect, findings, page, verdicts, words
 from lifroles.generalisation.explorer import explorer
 from lifroles.generalisation.study import TRAINED
 from lifroles.parameters import GeneralisationParameters
@@ -59,7 +59,7 @@ def test_an_empty_archive_is_said_plainly_and_the_papers_numbers_stay(tmp_path):
     study = collect(GeneralisationParameters(), store=Store(tmp_path))
     assert "trained: none yet" in words.scale_note(study)
     assert words.table7(study, "steps").rows[0][1] == f"not run · 90.82{NBSP}%"
-    assert "neither reading can be compared" in words.readings(study)
+    assert "neither reading can be compared" in findings.readings(study)
     summary, table, _ = page.claims(study)
     assert f"{len(table.rows)} cannot be tested" in summary.data
     assert {row[2] for row in table.rows} == {"not testable here"}
@@ -73,11 +73,11 @@ def test_a_reading_that_only_one_kind_of_network_speaks_for_stays_open(tmp_path)
     store = Store(tmp_path)
     theirs = {model: {dt: paper.TABLE7[model][dt].value for dt in (1, 3, 10)} for model in ("baseline", "lstm")}
     asked(store, "baseline", 0, theirs["baseline"])
-    said = words.readings(collect(GeneralisationParameters(), store=store))
+    said = findings.readings(collect(GeneralisationParameters(), store=store))
     assert "the spiking networks by 0.0 points and 20.0 points. So the first is probably" in said
     # The LSTM is nearer to the paper with 45 ms kept.
     asked(store, "lstm", 0, {dt: value + 0.2 * (dt != TRAINED) for dt, value in theirs["lstm"].items()})
-    said = words.readings(collect(GeneralisationParameters(), store=store))
+    said = findings.readings(collect(GeneralisationParameters(), store=store))
     assert "the networks without spikes by 20.0 points and 0.0 points. The two kinds of networks speak for" in said
 
 
@@ -86,10 +86,10 @@ def test_what_no_claim_says_of_leakage_is_said(tmp_path):
     for seed in range(3):
         asked(store, "baseline", seed, {1: 0.8, 3: 0.9, 10: 0.6})
         asked(store, "no_leakage", seed, {1: 0.5, 3: 0.9, 10: 0.8 + 0.01 * seed})
-    said = words.beyond(collect(GeneralisationParameters(), store=store))
+    said = findings.beyond(collect(GeneralisationParameters(), store=store))
     assert said.count("a network without leakage loses *less* than the baseline, by 21.0 points") == 2
     assert "rank correlation" not in said
-    assert words.beyond(collect(GeneralisationParameters(), store=Store(tmp_path / "none"))) == ""
+    assert findings.beyond(collect(GeneralisationParameters(), store=Store(tmp_path / "none"))) == ""
 
 
 def test_fig_7_moves_in_the_frame_of_one_map(study):

@@ -18,7 +18,7 @@ from lifroles.claims.attacked import ATTACKS
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes import attack, attack_steps, corruption, record, transfer
 from lifroles.prose import NBSP
-from lifroles.robustness import collect, page, study, words
+from lifroles.robustness import collect, order, page, study, words
 from lifroles.store import Store, read
 from lifroles.study import SCALES
 
@@ -116,8 +116,8 @@ def test_flips_of_a_network_that_mostly_escapes_compare_nothing(store):
     attacked(trained(store, "complete_leakage"), [200, 500, 900, 400], attack="chance")
     attacked(trained(store, "recurrent"), [10, 20, 30, 40], attack="chance")
     found = shown(store)
-    assert words.order_table(found).rows[0][1] == f"fooled: 100{NBSP}% and 75{NBSP}%"
-    line = words.reversals(found).splitlines()[0]
+    assert order.order_table(found).rows[0][1] == f"fooled: 100{NBSP}% and 75{NBSP}%"
+    line = order.reversals(found).splitlines()[0]
     assert line.endswith("cannot be told from flips by chance: too few recordings are fooled.")
     said = words.fig9_caption(found)
     assert "with recurrence is fooled by the fewest flips (25), complete leakage takes the most (500)" in said
@@ -154,12 +154,12 @@ def test_a_control_that_turns_the_papers_order_round_is_named(store):
             attacked(run, [liang])
             attacked(run, [chance], attack="chance")
     found = shown(store)
-    line = words.reversals(found).splitlines()[2]
+    line = order.reversals(found).splitlines()[2]
     assert line == (
         "- The baseline takes more than with recurrence: holds under the paper's attack (Liang et al. 2021); "
         "**is reversed** under flips by chance."
     )
-    table = words.order_table(found)
+    table = order.order_table(found)
     assert table.columns[1:] == ("The paper's attack (Liang et al. 2021)", "Flips by chance")
     assert table.rows[2][1].startswith("× 2.0 (".replace("2.0", f"{(100 / 50 * 101 / 51 * 102 / 52) ** (1 / 3):.2f}"))
 

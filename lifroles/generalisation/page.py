@@ -10,7 +10,7 @@ from lifroles.claims import Outcome
 from lifroles.claims import page as ledger
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import generalisation as figures
-from lifroles.generalisation import networks, verdicts, words
+from lifroles.generalisation import findings, networks, verdicts, words
 from lifroles.generalisation.explorer import explorer
 from lifroles.generalisation.study import Study, frames
 from lifroles.probes.landscape import RADII
@@ -65,14 +65,14 @@ def results(study: Study) -> list[object]:
     """Return Table 7 under both readings, its figure, and which reading is the paper's."""
     fig = _shown(study, figures.table7(study), words.table7_caption(study), "resolution")
     if not any(row.probes("resolution") for row in study.rows):
-        return [fig, words.table7(study, "steps"), Markdown(words.readings(study))]
+        return [fig, words.table7(study, "steps"), Markdown(findings.readings(study))]
     return [
         fig,
         words.table7(study, "steps"),
         words.changes(study, "steps"),
         words.table7(study, "duration"),
         words.changes(study, "duration"),
-        Markdown(words.readings(study)),
+        Markdown(findings.readings(study)),
     ]
 
 
@@ -123,7 +123,7 @@ def features(study: Study) -> list[object]:
 
 def in_short(study: Study) -> Markdown:
     """Return the page's answer: what becomes of the paper's claims, and what no claim says."""
-    return Markdown(f"{ledger.in_short(_outcomes(study)).data}\n\n{words.beyond(study)}")
+    return Markdown(f"{ledger.in_short(_outcomes(study)).data}\n\n{findings.beyond(study)}")
 
 
 def _outcomes(study: Study) -> list[Outcome]:

@@ -12,6 +12,7 @@ from lifroles.figures import Display, card, command, show
 from lifroles.figures import robustness as figures
 from lifroles.generalisation import networks, verdicts
 from lifroles.probes.record import find
+from lifroles.robustness import order as orders
 from lifroles.robustness import words
 from lifroles.robustness.study import TRANSFERRED, Study
 from lifroles.robustness.sweep import caption
@@ -76,8 +77,8 @@ def results(study: Study) -> list[object]:
 
 def order(study: Study) -> list[object]:
     """Return whether the paper's order holds under every attack."""
-    table = words.order_table(study)
-    said = Markdown(words.reversals(study) + "\n\n" + words.vanishing(study))
+    table = orders.order_table(study)
+    said = Markdown(orders.reversals(study) + "\n\n" + words.vanishing(study))
     return [table, said, _card(study, "attack", table.caption)]
 
 

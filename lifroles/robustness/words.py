@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 from lifroles import prose
 from lifroles.attacks.liang import GAMMA
-from lifroles.claims.attacked import ATTACKS, ENTRIES, VARIATIONS, corruption
+from lifroles.claims.attacked import ENTRIES, VARIATIONS, corruption
 from lifroles.claims.quantities import named
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks
 from lifroles.probes.attack import PROBE
 from lifroles.probes.record import choose
+from lifroles.robustness.labels import ATTACK_LABELS, label
+from lifroles.robustness.order import MOST, fooled
 from lifroles.robustness.study import Study
 from lifroles.statistics import Interval
 from lifroles.tables import Download, Table
-
-ATTACK_LABELS = {
-    "liang": "the paper's attack (Liang et al. 2021)",
-    "gradient": "few flips along the gradient",
-    "smooth": "few flips along the gradient of a smooth surrogate",
-    "chance": "flips by chance",
-    "fine": "Liang et al., a tenth of the flips at a time",
-    "threshold": "Liang et al., hidden threshold 1 in the gradient",
-    "wide": "along the gradient of a surrogate twice as wide",
-    "black_box": "no gradient: from another digit towards the recording",
-}
-
-ORDER = (
-    ("complete_leakage", "baseline", "Complete leakage takes more than the baseline"),
-    ("baseline", "no_leakage", "The baseline takes more than without leakage"),
-    ("baseline", "recurrent", "The baseline takes more than with recurrence"),
-)
-"""The paper's order of Fig. 9: the first model takes a larger perturbation than the second."""
 
 EACH = 20
 """Recordings of a class that a comparison should have."""
@@ -89,7 +72,7 @@ def fig9_table(study: Study, attack: str) -> Table:
             )
         )
     caption = (
-        f"{_label(attack)}. Means over the recordings that were fooled, with 95 % intervals over networks where there "
+        f"{label(attack)}. Means over the recordings that were fooled, with 95 % intervals over networks where there "
         "are several seeds. These are not the same recordings for every model: the table of the order below compares "
         "them on the same. Share: of the entries of a recording, the mean squared change. Inserted: share of the flips "
         "that add a spike. Fooled: share of recordings. No gradient: share of the attack's steps, mean over recordings."
@@ -129,7 +112,7 @@ def fig9_caption(study: Study) -> str:
     parts = []
     for attack in study.parameters.attacks:
         found = {r.model: v.mean for r in study.rows if (v := study.value(r.model, attack, "flips")) is not None}
-        escaped = {model: share for model in found if (share := _fooled(study, model, attack)) < MOST}
+        escaped = {model: share for model in found if (share := fooled(study, model, attack)) < MOST}
         common = {model: flips for model, flips in found.items() if model not in escaped}
         said = []
         if common:
@@ -146,99 +129,6 @@ def fig9_caption(study: Study) -> str:
         f"{_sentence(parts)} Points: networks, each the mean over attack seeds; bars: mean and 95 % "
         "interval; in italics: the share of recordings fooled, where some were not."
     )
-
-
-MOST = 0.95
-"""Where an attack fools a smaller share of the recordings, its flips are those of the easy ones and compare nothing."""
-
-
-def _fooled(study: Study, model: str, attack: str) -> float:
-    """Return the share of the recordings on which an attack fools a model, mean over networks."""
-    found = study.value(model, attack, "success")
-    return 0.0 if found is None else found.mean
-
-
-def _comparable(study: Study, more: str, less: str, attack: str) -> bool:
-    return min(_fooled(study, model, attack) for model in (more, less)) >= MOST
-
-
-def _ratio(study: Study, more: str, less: str, attack: str) -> str:
-    """Return a ratio of flips; in its place the shares fooled where they differ in more than the flips."""
-    found = study.ratio(more, less, attack)
-    if found is None or _comparable(study, more, less, attack):
-        return _times(found)
-    shares = (prose.percent(_fooled(study, model, attack), 0) for model in (more, less))
-    return f"fooled: {' and '.join(shares)}"
-
-
-def _times(found: Interval | None) -> str:
-    if found is None:
-        return "–"
-    times = f"× {math.exp(found.mean):.2f}"
-    if found.low is None or found.high is None:
-        return f"{times} (n = {found.n})"
-    return f"{times} ({math.exp(found.low):.2f} to {math.exp(found.high):.2f})"
-
-
-def order_table(study: Study) -> Table:
-    """Return the paper's order under every attack: how many times the flips of the other model one takes."""
-    attacks = [name for name in ATTACKS if any(study.values(r.model, name, "flips") for r in study.rows)]
-    rows = [(text, *(_ratio(study, more, less, a) for a in attacks)) for more, less, text in ORDER]
-    rows.append(("Without reset against the baseline", *(_ratio(study, "no_reset", "baseline", a) for a in attacks)))
-    caption = (
-        "The paper's order: how many times the other model's flips the first one takes, on the recordings on which "
-        "both are fooled; geometric mean over networks of the same seed with its 95 % interval. Above 1 the paper's "
-        "order holds; the last row is 1 where the reset plays no part. Where fewer than "
-        f"{prose.percent(MOST, 0)} of a model's recordings are fooled, the two shares stand in place of a ratio."
-    )
-    return Table(caption, ("The paper's Fig. 9", *(_label(a) for a in attacks)), rows)
-
-
-def _label(attack: str) -> str:
-    return ATTACK_LABELS[attack][0].upper() + ATTACK_LABELS[attack][1:]
-
-
-def _sure(found: Interval) -> str:
-    """Return how sure a logarithm's sign is: nothing where its interval excludes 0."""
-    if found.low is None or found.high is None:
-        return " (one network each)"
-    return "" if found.low > 0 or found.high < 0 else " (on average)"
-
-
-def reversals(study: Study) -> str:
-    """Return, as Markdown, for each part of the paper's order under which attacks it holds and which turn it round."""
-    lines = []
-    for more, less, text in ORDER:
-        every = {a: ratio for a in ATTACKS if (ratio := study.ratio(more, less, a)) is not None}
-        found = {a: ratio for a, ratio in every.items() if _comparable(study, more, less, a)}
-        if not every:
-            lines.append(f"- {text}: {NOT_ASKED}.")
-            continue
-        # How sure all are alike is said once.
-        common = {_sure(ratio) for ratio in found.values()}
-        once = common.pop() if len(common) == 1 else ""
-        parts = []
-        for which, up in (("holds", True), ("**is reversed**", False)):
-            said = [
-                ATTACK_LABELS[a] + ("" if once else _sure(ratio))
-                for a, ratio in found.items()
-                if (ratio.mean > 0) == up
-            ]
-            if said:
-                parts.append(f"{which} under {prose.listed(said)}")
-        if rest := [ATTACK_LABELS[a] for a in every if a not in found]:
-            parts.append(f"cannot be told from {prose.listed(rest)}: too few recordings are fooled")
-        lines.append(f"- {text}{once}: {'; '.join(parts)}.")
-    reset = {
-        a: ratio
-        for a in ATTACKS
-        if (ratio := study.ratio("no_reset", "baseline", a)) is not None
-        and _comparable(study, "no_reset", "baseline", a)
-    }
-    if reset:
-        said = prose.listed(f"{_times(ratio)} under {ATTACK_LABELS[a]}" for a, ratio in reset.items())
-        lines.append(f"- Without reset a network takes of the baseline's flips {said}.")
-    return "\n".join(lines)
 
 
 def vanishing(study: Study, attack: str = "liang") -> str:
@@ -289,11 +179,11 @@ def variations_table(study: Study) -> Table | None:
     for attack in VARIATIONS:
         found = [study.value(row.model, attack, "flips") for row in study.rows]
         if any(found):
-            rows.append((_label(attack), *(_cell(value, ",.0f") for value in found)))
+            rows.append((label(attack), *(_cell(value, ",.0f") for value in found)))
     if not rows:
         return None
     for attack in study.parameters.attacks:
-        rows.append((_label(attack), *(_cell(study.value(r.model, attack, "flips"), ",.0f") for r in study.rows)))
+        rows.append((label(attack), *(_cell(study.value(r.model, attack, "flips"), ",.0f") for r in study.rows)))
     caption = (
         "Stronger and other attacks: mean flips over the recordings that were fooled. A network that only hides its "
         "gradient is fooled more cheaply once the attack takes another one, or none."

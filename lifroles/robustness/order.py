@@ -1,0 +1,109 @@
+"""The paper's order of Fig. 9, which variant takes a larger perturbation than which, under every attack."""
+
+from __future__ import annotations
+
+import math
+
+from lifroles import prose
+from lifroles.claims.attacked import ATTACKS
+from lifroles.generalisation.networks import NOT_ASKED
+from lifroles.robustness.labels import ATTACK_LABELS, label
+from lifroles.robustness.study import Study
+from lifroles.statistics import Interval
+from lifroles.tables import Table
+
+ORDER = (
+    ("complete_leakage", "baseline", "Complete leakage takes more than the baseline"),
+    ("baseline", "no_leakage", "The baseline takes more than without leakage"),
+    ("baseline", "recurrent", "The baseline takes more than with recurrence"),
+)
+"""The paper's order of Fig. 9: the first model takes a larger perturbation than the second."""
+
+
+MOST = 0.95
+"""Where an attack fools a smaller share of the recordings, its flips are those of the easy ones and compare nothing."""
+
+
+def fooled(study: Study, model: str, attack: str) -> float:
+    """Return the share of the recordings on which an attack fools a model, mean over networks."""
+    found = study.value(model, attack, "success")
+    return 0.0 if found is None else found.mean
+
+
+def _comparable(study: Study, more: str, less: str, attack: str) -> bool:
+    return min(fooled(study, model, attack) for model in (more, less)) >= MOST
+
+
+def _ratio(study: Study, more: str, less: str, attack: str) -> str:
+    """Return a ratio of flips; in its place the shares fooled where they differ in more than the flips."""
+    found = study.ratio(more, less, attack)
+    if found is None or _comparable(study, more, less, attack):
+        return _times(found)
+    shares = (prose.percent(fooled(study, model, attack), 0) for model in (more, less))
+    return f"fooled: {' and '.join(shares)}"
+
+
+def _times(found: Interval | None) -> str:
+    if found is None:
+        return "–"
+    times = f"× {math.exp(found.mean):.2f}"
+    if found.low is None or found.high is None:
+        return f"{times} (n = {found.n})"
+    return f"{times} ({math.exp(found.low):.2f} to {math.exp(found.high):.2f})"
+
+
+def order_table(study: Study) -> Table:
+    """Return the paper's order under every attack: how many times the flips of the other model one takes."""
+    attacks = [name for name in ATTACKS if any(study.values(r.model, name, "flips") for r in study.rows)]
+    rows = [(text, *(_ratio(study, more, less, a) for a in attacks)) for more, less, text in ORDER]
+    rows.append(("Without reset against the baseline", *(_ratio(study, "no_reset", "baseline", a) for a in attacks)))
+    caption = (
+        "The paper's order: how many times the other model's flips the first one takes, on the recordings on which "
+        "both are fooled; geometric mean over networks of the same seed with its 95 % interval. Above 1 the paper's "
+        "order holds; the last row is 1 where the reset plays no part. Where fewer than "
+        f"{prose.percent(MOST, 0)} of a model's recordings are fooled, the two shares stand in place of a ratio."
+    )
+    return Table(caption, ("The paper's Fig. 9", *(label(a) for a in attacks)), rows)
+
+
+def _sure(found: Interval) -> str:
+    """Return how sure a logarithm's sign is: nothing where its interval excludes 0."""
+    if found.low is None or found.high is None:
+        return " (one network each)"
+    return "" if found.low > 0 or found.high < 0 else " (on average)"
+
+
+def reversals(study: Study) -> str:
+    """Return, as Markdown, for each part of the paper's order under which attacks it holds and which turn it round."""
+    lines = []
+    for more, less, text in ORDER:
+        every = {a: ratio for a in ATTACKS if (ratio := study.ratio(more, less, a)) is not None}
+        found = {a: ratio for a, ratio in every.items() if _comparable(study, more, less, a)}
+        if not every:
+            lines.append(f"- {text}: {NOT_ASKED}.")
+            continue
+        # How sure all are alike is said once.
+        common = {_sure(ratio) for ratio in found.values()}
+        once = common.pop() if len(common) == 1 else ""
+        parts = []
+        for which, up in (("holds", True), ("**is reversed**", False)):
+            said = [
+                ATTACK_LABELS[a] + ("" if once else _sure(ratio))
+                for a, ratio in found.items()
+                if (ratio.mean > 0) == up
+            ]
+            if said:
+                parts.append(f"{which} under {prose.listed(said)}")
+        if rest := [ATTACK_LABELS[a] for a in every if a not in found]:
+            parts.append(f"cannot be told from {prose.listed(rest)}: too few recordings are fooled")
+        lines.append(f"- {text}{once}: {'; '.join(parts)}.")
+    reset = {
+        a: ratio
+        for a in ATTACKS
+        if (ratio := study.ratio("no_reset", "baseline", a)) is not None
+        and _comparable(study, "no_reset", "baseline", a)
+    }
+    if reset:
+        said = prose.listed(f"{_times(ratio)} under {ATTACK_LABELS[a]}" for a, ratio in reset.items())
+        lines.append(f"- Without reset a network takes of the baseline's flips {said}.")
+    return "\n".join(lines)
