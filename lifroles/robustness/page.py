@@ -24,7 +24,7 @@ NOTEBOOK = "4_3_robustness"
 TITLES = {
     "liang": "the paper's attack",
     "gradient": "along the gradient",
-    "smooth": "the same, smooth surrogate",
+    "smooth": "along a smooth gradient",
     "chance": "by chance",
 }
 

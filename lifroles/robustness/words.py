@@ -71,12 +71,15 @@ def fig9_table(study: Study, attack: str) -> Table:
                 str(len(seeds)),
             )
         )
-    caption = (
-        f"{label(attack)}. Means over the recordings that were fooled, with 95 % intervals over networks where there "
-        "are several seeds. These are not the same recordings for every model: the table of the order below compares "
-        "them on the same. Share: of the entries of a recording, the mean squared change. Inserted: share of the flips "
-        "that add a spike. Fooled: share of recordings. No gradient: share of the attack's steps, mean over recordings."
-    )
+    caption = f"{label(attack)}."
+    if attack == study.parameters.attacks[0]:
+        caption += (
+            " Means over the recordings that were fooled, with 95 % intervals over networks where there are several "
+            "seeds. These are not the same recordings for every model: the table of the order below compares them on "
+            "the same. Share: of the entries of a recording, the mean squared change. Inserted: share of the flips "
+            "that add a spike. Fooled: share of recordings. No gradient: share of the attack's steps, mean over "
+            "recordings. The tables of the other attacks have the same columns."
+        )
     columns = ("Model", "Flips", "Share", "L2", "Inserted", "Fooled", "No gradient", "Seeds")
     return Table(caption, columns, rows or [(NOT_ASKED, *["–"] * (len(columns) - 1))])
 
