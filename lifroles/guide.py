@@ -81,7 +81,12 @@ def examples(notebook: str) -> Sequence[Example]:
 def papermill(notebook: str, values: Mapping[str, Any]) -> str:
     """Return the command that executes a notebook with these parameters."""
     given = [part for name, value in values.items() for part in ("-p", name, str(value))]
-    return shlex.join(["papermill", f"notebooks/{notebook}.ipynb", "out.ipynb", *given])
+    return " ".join(["papermill", f"notebooks/{notebook}.ipynb", "out.ipynb", *map(_quoted, given)])
+
+
+def _quoted(part: str) -> str:
+    """Return an argument for a shell; a list of names reads best in double quotes."""
+    return f'"{part}"' if "'" in part and not set(part) & set('"$`\\\\!') else shlex.quote(part)
 
 
 def page() -> Markdown:

@@ -26,7 +26,7 @@ class RateProtocol(Protocol):
 
     hidden: int = sourced(512, "hidden neurons", "{table4}", ge=1)
     u_th: float = sourced(0.3, "firing threshold", "{table5}", gt=0)
-    width: float = sourced(0.25, "half width of the surrogate's rectangle", "{table5}", gt=0)
+    width: float = sourced(0.25, "half width of the surrogate's rectangle", "{table5}; choice: the half", gt=0)
     bias: bool = sourced(True, "biases in the weighted sums", "{code}")
     loss: Loss = sourced("mse", "loss on the output rates: mean squared error to one-hot, or cross-entropy", "{code}")
     epochs: int = sourced(100, "epochs", "{table5}", ge=1)

@@ -52,7 +52,12 @@ class WordsProtocol(Protocol):
     )
     hidden: int = sourced(64, "hidden neurons", "Table 4", ge=1)
     u_th: float = sourced(0.5, "firing threshold", "Table 5, temporal", gt=0)
-    width: float = sourced(0.5, "half width of the surrogate's rectangle", "Table 5, temporal", gt=0)
+    width: float = sourced(
+        0.5,
+        "half width of the surrogate's rectangle",
+        "Table 5, temporal; choice: the half",
+        gt=0,
+    )
     surrogate: Literal["rectangle"] = sourced(
         "rectangle", "shape of the surrogate gradient", "choice: the paper does not say; ref. [23] has a multi-Gaussian"
     )

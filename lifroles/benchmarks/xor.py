@@ -40,7 +40,12 @@ class XorProtocol(Protocol):
     rate_noise: float = sourced(0.01, "spike probability of the noise, all channels and steps", SCRIPT, ge=0, le=1)
     hidden: int = sourced(16, "hidden neurons", SCRIPT, ge=1)
     u_th: float = sourced(0.5, "firing threshold", "Table 5, temporal", gt=0)
-    width: float = sourced(0.5, "half width of the surrogate's rectangle", "Table 5, temporal", gt=0)
+    width: float = sourced(
+        0.5,
+        "half width of the surrogate's rectangle",
+        "Table 5, temporal; choice: the half",
+        gt=0,
+    )
     leak_init_low: float = sourced(0.0, "a learnable leak starts at sigmoid(U(low, high)): low", SCRIPT)
     leak_init_high: float = sourced(4.0, "a learnable leak starts at sigmoid(U(low, high)): high", SCRIPT)
     bias: bool = sourced(True, "biases in the weighted sums", SCRIPT)

@@ -61,9 +61,10 @@ def answer(found: Sequence[Outcome]) -> HTML:
         if own:
             shares.append(f"{_held(own)} of {len(own)} on {topic}")
     rest = len(found) - len(tested)
+    again = f" ({len(twice)} stand twice, for another reading of Table 7, and count once)" if twice else ""
     said = (
-        f"Of {len(found)} claims of the paper, each with a test of its own, {len(tested)} can be decided by the runs "
-        f"there are, and {_held(tested)} of these hold: {listed(shares)}."
+        f"Of {len(found)} claims of the paper, each with one test or more{again}, {len(tested)} can be decided by the "
+        f"runs there are, and {_held(tested)} of these hold: {listed(shares)}."
     )
     half = sum(one.verdict is Verdict.DIRECTION for one in tested)
     failed = [one for one in tested if one.verdict is Verdict.NOT_REPRODUCED]

@@ -158,6 +158,8 @@ def measured(quantity: Quantity, interval: Interval | None) -> str:
     """Return a quantity's mean with its interval, or why there is none."""
     if interval is None:
         return "no runs"
+    if quantity.counts:
+        return f"{round(interval.mean * interval.n)} of {interval.n}"
     show, unit = _unit(quantity)
     n = f"n{NBSP}={NBSP}{interval.n}"
     if interval.low is None or interval.high is None:
@@ -179,7 +181,8 @@ def _unit(quantity: Quantity) -> tuple[Callable[[float], str], str]:
         return lambda value: f"{value:+.3g}".replace("-", MINUS), quantity.unit and f"{NBSP}{quantity.unit}"
     if MINUS in quantity.label:
         return lambda value: signed_points(value, 2) if value else "0", f"{NBSP}points"
-    return lambda value: f"{100 * value:.2f}", f"{NBSP}%"
+    # A t-interval of an accuracy can reach beyond what an accuracy can be.
+    return lambda value: f"{100 * min(max(value, 0.0), 1.0):.2f}", f"{NBSP}%"
 
 
 def sources(claim: Claim) -> str:

@@ -45,6 +45,7 @@ class Quantity:
         sources: the benchmark and model of every run that it needs.
         share: whether it is an accuracy or a difference of accuracies, in [-1, 1].
         unit: of any other number, as it stands after it.
+        counts: whether it is 1 or 0, so that its mean says of how many seeds something holds.
     """
 
     label: str
@@ -52,6 +53,7 @@ class Quantity:
     sources: frozenset[tuple[str, str]]
     share: bool = False
     unit: str = ""
+    counts: bool = False
 
     def __sub__(self, other: Quantity) -> Quantity:
         """Return the difference, seed by seed: the same seed gives all variants the same feed-forward weights."""
@@ -109,13 +111,13 @@ def solved(benchmark: str, model: str, above: float = 0.99, *, ever: bool = Fals
     Arguments:
         ever: whether any epoch counts, and not the last alone.
     """
-    return _of_runs(
-        f"share of the seeds that {'are once' if ever else 'end'} above {percent(above, 0)}",
+    found = _of_runs(
+        f"seeds that {'are once' if ever else 'end'} above {percent(above, 0)}",
         benchmark,
         model,
         lambda r: float(r.final["best_accuracy" if ever else "last_accuracy"] > above),
-        share=True,
     )
+    return replace(found, counts=True)
 
 
 def trained(benchmark: str, model: str) -> Quantity:

@@ -105,5 +105,14 @@ def reversals(study: Study) -> str:
     }
     if reset:
         said = prose.listed(f"{_times(ratio)} under {ATTACK_LABELS[a]}" for a, ratio in reset.items())
-        lines.append(f"- Without reset a network takes of the baseline's flips {said}.")
+        text = f"- Without reset a network takes of the baseline's flips {said}."
+        leak = {name: study.ratio("complete_leakage", "baseline", name) for name in reset}
+        more = [
+            ATTACK_LABELS[name]
+            for name, ratio in reset.items()
+            if (other := leak[name]) is not None and abs(ratio.mean) > abs(other.mean)
+        ]
+        if more:
+            text += f" As a factor that is more than what complete leakage changes under {prose.listed(more)}."
+        lines.append(text)
     return "\n".join(lines)
