@@ -211,7 +211,11 @@ def test_the_target_trains_every_depth_alike_and_the_paper_profile_for_as_long_a
 
 
 def speed_record(ours: float, theirs: float) -> dict[str, Any]:
-    times = {"lifroles": {"median": ours}, "SpikingJelly": {"median": theirs}}
+    times = {
+        "lifroles": {"median": ours},
+        "SpikingJelly": {"median": theirs},
+        "SpikingJelly, channels last": {"median": theirs / 2},
+    }
     size = {"batch": 10, "T": 4, "channels": 1.0}
     origin = {"threads": 2, "rounds": 5}
     inside = {"seconds": {"step": ours, "convolution": ours / 2}, "operations": 1e9, "product rate": 4e9 / ours}
@@ -220,7 +224,7 @@ def speed_record(ours: float, theirs: float) -> dict[str, Any]:
             "steps": {"size": size, "found": {"candidates": times}, "provenance": origin},
             "inference": {"size": size, "found": times},
             "inside": {"found": inside},
-            "memory": {"found": {"lifroles": 1e9, "SpikingJelly": 2e9}},
+            "memory": {"found": {"lifroles": 1e9, "SpikingJelly": 2e9, "SpikingJelly, channels last": 2e9}},
         }
     }
 
@@ -231,6 +235,11 @@ def test_whether_the_goal_is_met_is_computed(theirs, said):
     assert said in text
     # half of a step of two seconds is convolution: were all else free, a step would take one second
     assert f"would take {theirs:.1f}× as long" in text and "50\N{NO-BREAK SPACE}% of our step" in text
+    assert f"does not choose itself, {theirs / 4:.1f}×" in text
+    assert "other work" not in text
+    record = speed_record(2.0, theirs)
+    record["groups"]["steps"]["provenance"]["load"] = 5.5
+    assert "The machine had other work (load 5.5 on 2 threads)" in str(resnet.verdict(record).data)
 
 
 def test_the_speed_table_and_the_full_protocols_time():
