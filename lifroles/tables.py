@@ -106,7 +106,7 @@ def protocol_table(caption: str, protocol: Protocol) -> Table:
 
 def _plain(value: object) -> str:
     if value is None:
-        return "none"
+        return "None"  # what that means is the choice's own: all samples, or no limit; its description says which
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -59,3 +59,10 @@ def test_the_protocol_table_names_every_choice_with_its_source(name):
     own = [name for name in names if name in type(protocol).__annotations__]
     assert names[: len(own)] == own  # then what other benchmarks have as well
     assert all(row[0] and row[3] and "{" not in row[0] + row[3] for row in table.rows)
+
+
+def test_a_choice_without_a_value_means_what_its_description_says():
+    rows = {row[1]: row for row in protocol_table("Protocol", BENCHMARKS["shd"].protocol()).rows}
+    assert rows["clip_norm"][2] == rows["train_samples"][2] == "None"
+    assert "None: none" in rows["clip_norm"][0]
+    assert "None: all" in rows["train_samples"][0]

@@ -70,6 +70,8 @@ def delay_words(study: Study) -> str:
     missing = [d.label for d in study.delays if not d.records]
     chance = benchmarks.get("xor").chance
     plain = [d for d in run if set(d.changes) == {"T"}]
+    shortest, *_ = study.delays  # the page's own runs
+    longer = [d for d in plain if d is not shortest]
     mended = [d for d in run if set(d.changes) != {"T"}]
 
     def state(delay: Delay) -> str:
@@ -93,14 +95,15 @@ def delay_words(study: Study) -> str:
             makes = "make" if len(awake) > 1 else "makes"
             woken = prose.listed(f"({name})" for name in awake) or "none"
             fires = f"Of the changes tried, {woken} {makes} the layer fire"
+        elif not longer:
+            fires = "No longer delay was run without a change"
         else:
-            rates = [rate for d in plain for rate in d.rates()]
-            short = study.cells.get(("xor", "baseline"))
-            usual = short.rate("hidden1") if short else None
+            rates = [rate for d in longer for rate in d.rates()]
+            usual = shortest.rates()
             fires = (
-                "Without a change the layer is silent at no delay by the limit below, but it fires "
+                "Without a change the layer is silent at no delay by the limit below, but at the longer ones it fires "
                 f"{min(rates):.4f} to {max(rates):.4f} spikes per neuron and step"
-                + (f", where at the length of Table 6 it fires {usual.mean:.3f}" if usual else "")
+                + (f", where it fires {min(usual):.4f} to {max(usual):.4f} at the shortest" if usual else "")
             )
         above = prose.listed(f"({name})" for name in learns)
         lines += ["", fires + (f"; above chance: {above}." if learns else "; none of the changes gets above chance.")]

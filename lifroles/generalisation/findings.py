@@ -47,8 +47,8 @@ def beyond(study: Study) -> str:
         if loses is not None and loses.low is not None and loses.high is not None and loses.high < 0:
             lines.append(
                 f"- At {paper.TABLE7_DTS[-1]} ms a network without leakage loses *less* than the baseline, by "
-                f"{prose.points(loses.mean)} ({reading}; {prose.counted(loses.n, 'seed')}): the paper has leakage as "
-                "what generalises, at short and at long steps alike."
+                f"{prose.points(loses.mean)} ({reading}; {prose.counted(loses.n, 'seed')}): the paper says that "
+                "without leakage generalisation declines, above all at 1 ms."
             )
     lines += filter(None, [_explained(study)])
     return "\n".join(lines)
