@@ -275,23 +275,19 @@ def test_rates_say_whether_a_layer_fires_more_without_reset(tmp_path):
 
 
 def test_a_changed_delay_alone_has_nothing_to_be_compared_with(tmp_path):
-    setting = next(dict(changes) for changes in DELAYS if set(changes) != {"T"})
-    made = one(tmp_path, fake_record("xor", "baseline", rate=0.05, last=0.5, epochs=20, **setting))
-    assert "No longer delay was run without a change; none of the changes gets above chance." in mechanism.delay_words(
-        made
-    )
+    own = fake_record("xor", "baseline", rate=0.2)
+    changed = fake_record("xor", "baseline", rate=0.05, last=0.5, epochs=20, T=150, u_th=0.25)
+    text = mechanism.delay_words(one(tmp_path, own, changed))
+    assert "No longer delay was run without a change; none of the changes gets above chance." in text
 
 
-def test_how_often_the_layer_fires_at_a_long_delay_is_said_beside_the_usual(tmp_path):
-    runs = [
-        fake_record("xor", "baseline", rate=rate, last=0.5, epochs=20, **changes)
-        for rate, changes in ((0.002, {"T": 100}), (0.04, {"T": 150, "u_th": 0.25}))
-    ]
-    text = mechanism.delay_words(one(tmp_path, fake_record("xor", "baseline", rate=0.2), *runs))
-    assert (
-        "at the longer ones it fires 0.0020 to 0.0020 spikes per neuron and step, where it fires 0.2000 to 0.2000"
-        in text
-    )
+def test_how_often_the_layer_fires_at_a_long_delay_is_said_beside_the_shortest(tmp_path):
+    own = fake_record("xor", "baseline", rate=0.2)
+    long = fake_record("xor", "baseline", rate=0.002, last=0.5, epochs=20, T=100)
+    changed = fake_record("xor", "baseline", rate=0.04, last=0.5, epochs=20, T=150, u_th=0.25)
+    text = mechanism.delay_words(one(tmp_path, own, long, changed))
+    assert "at the longer ones it fires 0.0020 to 0.0020 spikes per neuron and step" in text
+    assert "where it fires 0.2000 to 0.2000 at the shortest" in text
 
 
 def test_delays_say_where_the_layer_is_silent_and_what_brings_it_back(study):
