@@ -116,7 +116,7 @@ def plan(
     chosen, left_out, seconds = _fit(steps, budget, jobs)
     later = {step.spec.digest for step in left_out}
     asked = study.get(target).questions(scale)
-    questions = tuple(q for q in asked if q.run.digest not in later and not answered(q, store))
+    questions = tuple(q for q in asked if not later & {spec.digest for spec in q.needs} and not answered(q, store))
     return Plan(target, scale, len(specs) - len(missing), chosen, left_out, questions, jobs, seconds, budget)
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 from lifroles import paper, probes
 from lifroles.errors import SpecError
 from lifroles.probes import ProbeSpec
+from lifroles.probes.attack import ATTACKS, TRANSFERRED, VARIATIONS
 from lifroles.prose import listed
 from lifroles.spec import RunSpec
 from lifroles.variant import PAPER_VARIANTS, TABLE6_VARIANTS
@@ -150,6 +151,8 @@ class Question:
     run: RunSpec
     spec: ProbeSpec
     changes: Mapping[str, Any]
+    needs: tuple[RunSpec, ...] = ()
+    """The runs whose weights it takes, the one that it is asked of among them."""
 
     @property
     def path(self) -> str:
@@ -193,7 +196,9 @@ class Target:
                 probe = probes.get(asked.probe)
                 if probe.covers(spec) and (asked.toy or profile != "smoke"):
                     changes = {**asked.changes, **(TOY.get(asked.probe, {}) if profile == "smoke" else {})}
-                    question = Question(spec, ProbeSpec.of(probe, spec, **changes), changes)
+                    others = probe.needs(spec, probes.choose(probe, changes))
+                    needs = (spec, *(other for other in others if other.digest != spec.digest))
+                    question = Question(spec, ProbeSpec.of(probe, spec, **changes), changes, needs)
                     found[question.path] = question
         return list(found.values())
 
@@ -232,6 +237,11 @@ _ATTACKS = (
     Asked("attack", frozen(attack="gradient", smooth=2.0)),
     *(Asked("attack", frozen(attack=kind, seed=n), toy=n == 0) for kind in ("liang", "chance") for n in range(3)),
 )
+_OTHER_ATTACKS = (
+    *(Asked("attack", ATTACKS[name], toy=False) for name in VARIATIONS),
+    *(Asked("transfer", frozen(**{"attack": "liang", **ATTACKS[name]}), toy=False) for name in TRANSFERRED),
+)
+"""Variations of the attacks, and what is made against one network given to others."""
 
 LEAKAGES = (0.1, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Values of k_tau beside those of the paper's variants, 0, 0.3 and 1."""
@@ -260,6 +270,11 @@ _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
         "how many flipped entries fool a network on N-MNIST",
         (Trained("nmnist", TABLE6_VARIANTS),),
         _ATTACKS,
+    ),
+    controls=Target(
+        "other attacks on N-MNIST, and what transfers to other networks",
+        (Trained("nmnist", TABLE6_VARIANTS),),
+        _OTHER_ATTACKS,
     ),
     leakage=Target(
         "robustness on N-MNIST with the leakage in small steps",

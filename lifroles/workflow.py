@@ -27,9 +27,9 @@ def definition() -> dict[str, Any]:
     """Return all targets, runs and data.
 
     ``targets`` maps a name to ``runs`` and ``probes`` (by profile, their names; the target's own profile first) and
-    ``book``. ``runs`` maps a name to
-    its ``command``, ``digest``, the ``data`` to be made ready before, its expected ``seconds`` or ``null``, and whether
-    it is ``stored``; ``probes`` to its ``command``, ``run`` and whether it is ``stored``; ``data`` to its ``command``.
+    ``book``. ``runs`` maps a name to its ``command``, ``digest``, the ``data`` to be made ready before, its expected
+    ``seconds`` or ``null``, and whether it is ``stored``; ``probes`` to its ``command``, the ``run`` that is asked, the
+    runs whose weights it ``needs``, and whether it is ``stored``; ``data`` to its ``command``.
     ``store`` is the folder of runs.
     """
     store = reproduce.stores()
@@ -76,6 +76,7 @@ def definition() -> dict[str, Any]:
             path: {
                 "command": shlex.join(reproduce.probe_command(question)[1:]),
                 "run": question.run.path,
+                "needs": [spec.path for spec in question.needs],
                 "stored": reproduce.answered(question, store),
             }
             for path, question in questions.items()

@@ -14,9 +14,9 @@ from IPython.display import Markdown
 
 from lifroles import probes
 from lifroles.claims.archive import Archive
-from lifroles.claims.attacked import ATTACKS
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes import attack, attack_steps, corruption, record, transfer
+from lifroles.probes.attack import ATTACKS
 from lifroles.prose import NBSP
 from lifroles.robustness import collect, order, page, study, words
 from lifroles.store import Store, read

@@ -153,6 +153,21 @@ def test_what_fools_a_network_is_given_to_others(trained, network, monkeypatch):
     assert found["samples", digest] == found["samples", "all"] == own["success", "all"] * own["samples", "all"]
     assert found["flips", "all"] == pytest.approx(own["flips", "all"])
     assert 0 <= found["chance", digest] <= 1
-    with pytest.raises(LifrolesError, match="others names 0123: no run of nmnist in"):
-        measured(trained, network, transfer.PROBE, others=["0123"])
-    assert transfer.PROBE.asked == ()
+    # a model's name stands for the run that differs in the model alone
+    assert measured(trained, network, transfer.PROBE, others=["baseline"], each=2).numbers == found
+    with pytest.raises(LifrolesError, match=r"others names 0123456789ab: no run of nmnist in .* has this digest"):
+        measured(trained, network, transfer.PROBE, others=["0123456789ab"])
+    with pytest.raises(
+        LifrolesError, match=r"others names no_reset: no run .*: train it with `lifroles train nmnist -v"
+    ):
+        measured(trained, network, transfer.PROBE, others=["no_reset"])
+    with pytest.raises(SpecError, match="no_rest"):
+        measured(trained, network, transfer.PROBE, others=["no_rest"])
+
+
+def test_what_transfers_needs_the_other_models_of_the_same_seed_and_protocol(trained):
+    p = record.choose(transfer.PROBE, {"others": ["baseline", "recurrent", "0123456789ab"]})
+    mine, other = transfer.PROBE.needs(trained.spec, p)
+    assert mine == trained.spec
+    assert other == RunSpec.of("nmnist", "recurrent", 0, "saccades-5k", **SMALL)
+    assert attack.PROBE.needs(trained.spec, record.choose(attack.PROBE, {})) == ()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from lifroles.probes.attack import PROBE
+from lifroles.probes.attack import ATTACKS, PROBE
 from lifroles.probes.record import ProbeRecord, choose, find
 from lifroles.store import Record
 
@@ -20,23 +19,6 @@ Attacks = Mapping[tuple[str, str, int], list["Attacked"]]
 
 ENTRIES = 15 * 2312
 """Entries of a recording: steps times channels."""
-
-ATTACKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "liang": {},
-        "gradient": {"attack": "gradient"},
-        "smooth": {"attack": "gradient", "smooth": 2.0},
-        "chance": {"attack": "chance"},
-        "fine": {"scale": 0.1},
-        "threshold": {"penultimate_threshold": 1.0},
-        "wide": {"attack": "gradient", "width": 0.5},
-        "black_box": {"attack": "black_box"},
-    }
-)
-"""Every attack by its name on the page, as the changes of the probe's parameters. Those after ``chance`` are variations
-of the others that tell whether a network is robust or its attack weak."""
-
-MAIN, VARIATIONS = tuple(ATTACKS)[:4], tuple(ATTACKS)[4:]
 
 _LIMITS = frozenset({"samples", "each", "seed", "cap", "most", "queries"})
 """Parameters of an attack that do not make it another one."""

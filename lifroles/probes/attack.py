@@ -7,7 +7,8 @@ first ones of every class that it gets right itself, and the arrays tell which r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +28,27 @@ from lifroles.spec import RunSpec
 
 Array = np.ndarray[Any, Any]
 Attack = Literal["liang", "gradient", "chance", "black_box"]
+
+
+ATTACKS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "liang": {},
+        "gradient": {"attack": "gradient"},
+        "smooth": {"attack": "gradient", "smooth": 2.0},
+        "chance": {"attack": "chance"},
+        "fine": {"scale": 0.1},
+        "threshold": {"penultimate_threshold": 1.0},
+        "wide": {"attack": "gradient", "width": 0.5},
+        "black_box": {"attack": "black_box"},
+    }
+)
+"""Every attack by its name on the page, as the changes of :class:`AttackParameters`. Those after ``chance`` are
+variations of the others that tell whether a network is robust or its attack weak."""
+
+MAIN, VARIATIONS = tuple(ATTACKS)[:4], tuple(ATTACKS)[4:]
+
+TRANSFERRED = ("liang", "smooth")
+"""The attacks whose recordings are given to other networks than the one that they were made against."""
 
 
 class AttackParameters(ProbeParameters):

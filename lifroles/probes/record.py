@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +56,7 @@ class Probe:
         parameters: what can be chosen.
         measure: the answer for a run's spec, its trained network and the parameters; the same each time it is called.
         covers: whether the question makes sense for a run.
+        needs: other runs whose weights the answer takes, for a run's spec and the parameters.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Probe:
     covers: Callable[[RunSpec], bool]
     asked: tuple[Mapping[str, Any], ...] = ({},)
     """The changes of its parameters with which ``lifroles probe all`` asks it, one after the other."""
+    needs: Callable[[RunSpec, Any], Sequence[RunSpec]] = lambda spec, parameters: ()
 
 
 class ProbeSpec(BaseModel):

@@ -6,6 +6,7 @@ was made against another one. As many flips in random places are the control: wh
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
@@ -22,13 +23,19 @@ from lifroles.probes.attack import dense, first_right
 from lifroles.probes.record import Findings, Probe, ProbeParameters
 from lifroles.spec import RunSpec
 from lifroles.store import Store
+from lifroles.variant import TABLE6_VARIANTS
 
 
 class TransferParameters(ProbeParameters):
-    """Which networks meet what was made against this one, and how it was made."""
+    """Which networks meet what was made against this one, and how it was made.
+
+    Among the others is the network itself: what fools it fools it again, which is the table's diagonal.
+    """
 
     others: tuple[str, ...] = Field(
-        (), description="digests of runs of the same benchmark whose weights lie in the folder of runs"
+        TABLE6_VARIANTS,
+        description="models, whose runs differ from this one in nothing else, or digests of runs of the same "
+        "benchmark; their weights lie in the folder of runs",
     )
     attack: Literal["liang", "gradient"] = Field("liang", description="see the probe attack")
     smooth: float | None = Field(None, description="steepness of a smooth surrogate in the attack's gradient", gt=0)
@@ -36,20 +43,40 @@ class TransferParameters(ProbeParameters):
     seed: int = Field(0, description="of the random numbers", ge=0)
 
 
-def networks(spec: RunSpec, digests: tuple[str, ...]) -> dict[str, Network]:
+_DIGEST = re.compile("[0-9a-f]{12}")
+
+
+def beside(spec: RunSpec, model: str) -> RunSpec:
+    """Return the run of another model that differs from this one in nothing else.
+
+    Raises:
+        SpecError: there is no such model of this benchmark.
+    """
+    return RunSpec.of(spec.benchmark, model, spec.seed, spec.source, **spec.protocol.model_dump())
+
+
+def needs(spec: RunSpec, p: TransferParameters) -> tuple[RunSpec, ...]:
+    """Return the runs that ``others`` names by their models."""
+    return tuple(beside(spec, name) for name in p.others if not _DIGEST.fullmatch(name))
+
+
+def networks(spec: RunSpec, others: tuple[str, ...]) -> dict[str, Network]:
     """Return the trained networks of runs by digest.
 
     Raises:
         LifrolesError: one is not in the folder of runs, or of another benchmark.
+        SpecError: one is neither a digest nor a model.
         StoreError: one has no weights.
     """
     known = {run.spec.digest: run for run in Store(paths.runs_dir()).find(benchmark=spec.benchmark)}
-    for digest in digests:
+    digests = {name: name if _DIGEST.fullmatch(name) else beside(spec, name).digest for name in others}
+    for name, digest in digests.items():
         if digest not in known:
-            raise LifrolesError(
-                f"others names {digest}: no run of {spec.benchmark} in {paths.runs_dir()} has this digest."
-            )
-    return {digest: known[digest].load_network() for digest in digests}
+            named = f"others names {name}: no run of {spec.benchmark} in {paths.runs_dir()} has "
+            if name == digest:
+                raise LifrolesError(f"{named}this digest.")
+            raise LifrolesError(f"{named}the digest {digest}: train it with `{beside(spec, name).command()}`.")
+    return {digest: known[digest].load_network() for digest in digests.values()}
 
 
 def measure(spec: RunSpec, network: Network, p: TransferParameters) -> Findings:
@@ -100,4 +127,5 @@ PROBE = Probe(
     measure=measure,
     covers=samples.is_nmnist,
     asked=(),
+    needs=needs,
 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from lifroles import prose
-from lifroles.claims.attacked import ATTACKS
 from lifroles.generalisation.networks import NOT_ASKED
+from lifroles.probes.attack import ATTACKS
 from lifroles.robustness.labels import ATTACK_LABELS, label
 from lifroles.robustness.study import Study
 from lifroles.statistics import Interval

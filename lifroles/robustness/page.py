@@ -11,10 +11,11 @@ from lifroles.claims import page as ledger
 from lifroles.figures import Display, card, command, show
 from lifroles.figures import robustness as figures
 from lifroles.generalisation import networks, verdicts
+from lifroles.probes.attack import TRANSFERRED
 from lifroles.probes.record import find
 from lifroles.robustness import order as orders
 from lifroles.robustness import words
-from lifroles.robustness.study import TRANSFERRED, Study
+from lifroles.robustness.study import Study
 from lifroles.robustness.sweep import caption
 from lifroles.store import Record
 from lifroles.tables import Download, Table

@@ -10,17 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from lifroles.claims.attacked import ATTACKS, Array, Attacks, numbers, on_common, values
+from lifroles.claims.attacked import Array, Attacks, numbers, on_common, values
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import Networks, Questions, Say, Shown
 from lifroles.parameters import RobustnessParameters
+from lifroles.probes.attack import ATTACKS
 from lifroles.probes.record import find
 from lifroles.robustness.sweep import Sweep
 from lifroles.statistics import Interval
 from lifroles.store import Record, Store
-
-TRANSFERRED = ("liang", "smooth")
-"""The attacks whose recordings are given to other networks than the one that they were made against."""
 
 ASKED: Questions = MappingProxyType(
     {
@@ -108,7 +106,7 @@ class Study(Shown):
         Arguments:
             model: what the recordings were made against.
             other: what meets them.
-            attack: how they were made, one of :data:`TRANSFERRED`.
+            attack: how they were made, one of :data:`.attack.TRANSFERRED`.
             what: ``fooled``, or ``chance``: by as many flips in random places.
         """
         made = {"attack": "liang", "smooth": None, **ATTACKS[attack]}

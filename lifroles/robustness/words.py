@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from lifroles import prose
 from lifroles.attacks.liang import GAMMA
-from lifroles.claims.attacked import ENTRIES, VARIATIONS, corruption
+from lifroles.claims.attacked import ENTRIES, corruption
 from lifroles.claims.quantities import named
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks
-from lifroles.probes.attack import PROBE
+from lifroles.probes.attack import PROBE, VARIATIONS
 from lifroles.probes.record import choose
 from lifroles.robustness.labels import ATTACK_LABELS, label
 from lifroles.robustness.order import MOST, fooled

@@ -17,7 +17,7 @@ from lifroles.spec import RunSpec
 from lifroles.store import Store
 from lifroles.variant import TABLE6_VARIANTS
 
-PARTS = ("table6", "table7", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9", "leakage", "images")
+PARTS = ("table6", "table7", "fig3", "fig4", "fig6", "fig7", "fig8", "fig9", "controls", "leakage", "images")
 
 
 @pytest.mark.parametrize("profile", ["smoke", "paper"])
@@ -113,6 +113,11 @@ def test_every_command_of_the_definition_makes_the_run_or_probe_that_it_is_liste
     for path, probe in known["probes"].items():
         assert path.startswith(probe["run"] + "/probes/")
         assert probe["command"].split()[2] == known["runs"][probe["run"]]["digest"]
+        assert probe["needs"][0] == probe["run"]
+        assert set(probe["needs"]) <= known["runs"].keys()
+        # what fools one network is given to all of the same seed
+        others = {name.split("/")[1] for name in probe["needs"]}
+        assert others == {probe["run"].split("/")[1], *(TABLE6_VARIANTS if "/transfer-" in path else ())}
     for target in known["targets"].values():
         for profile, names in target["runs"].items():
             assert set(names) <= known["runs"].keys()
