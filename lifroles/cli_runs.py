@@ -186,8 +186,15 @@ def runs_prune(
 @runs_app.command("archive")
 def runs_archive(
     digests: Annotated[list[str] | None, typer.Argument(help="Digests; all finished runs where none is given.")] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put a run in the place of an archived one that came out differently.")
+    ] = False,
 ) -> None:
-    """Copy finished runs and their probe records into results/, which the book is built from; weights stay here."""
+    """Copy finished runs and their probe records into results/, which the book is built from; weights stay here.
+
+    A run that another processor trained differs from the archived one of the same name, and its probes do not belong
+    beside that one's curves: it stays here unless --replace is given, and the archived one was not asked more.
+    """
     from lifroles import upkeep
 
     here, archive = _stores()
@@ -198,14 +205,23 @@ def runs_archive(
         raise SpecError(f"There is no finished run {sorted(missing)[0]}: `lifroles runs` lists the digests.")
     new = [r for r in records if archive.get(r.spec) is None]
     probes = 0
+    other = 0
     for record in records:
         place = archive.write(record)
         known = archive.get(record.spec)
-        # Probes of a network that came out differently elsewhere do not belong beside the archived curves.
-        if record.path is not None and known is not None and known.history == record.history:
+        if record.path is None or known is None:
+            continue
+        if known.history == record.history:
             probes += upkeep.copy_probes(record.path, place)
+            continue
+        other += 1
+        if replace:
+            upkeep.supersede(record, archive)
     text = f"{len(new)} runs archived, {len(records) - len(new)} were there"
-    out.print(text + (f"; {probes} probe records archived" if probes else ""), highlight=False)
+    if other:
+        text += f", {other} of them different"
+        text += ": they were replaced" if replace else ": they are as they were, and --replace would replace them"
+    out.print(text + (f"; {probes} probe records archived" if probes else ""), highlight=False, soft_wrap=True)
 
 
 @runs_app.command("export")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+import statistics
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from lifroles import records
+from lifroles import prose, records
 from lifroles.figures import Display, card
 from lifroles.paths import results_dir
 from lifroles.prose import counted, listed
@@ -147,6 +149,50 @@ def stacked_words(record: Mapping[str, Any]) -> str:
         "bounds reach it, before what stacking itself costs. It is not built: seeds run side by side, each in a "
         "process of its own."
     )
+
+
+def twice_words(record: Mapping[str, Any]) -> str:
+    """Return how far apart runs of one specification end on two processors, beside what a seed changes."""
+    runs = record["runs"]
+    apart = [abs(a - b) for a, b in (run["last"] for run in runs)]
+    shift = statistics.fmean(b - a for a, b in (run["last"] for run in runs))
+    pairs = dict.fromkeys(tuple(run["processors"]) for run in runs)
+    same = sum(run["same_epochs"] == run["epochs"] for run in runs)
+    curves = f"{same} of the curves are the same" if same else "no curve is the same"
+    seeds = _between_seeds(runs)
+    beside = f" Between two seeds of one model they differ by {prose.points(seeds, 2)} on average." if seeds else ""
+    return (
+        f"{counted(len(runs), 'run')} of {listed(dict.fromkeys(run['path'].split('/')[0] for run in runs))} were "
+        f"trained twice, with the code of two commits: on {listed(f'{a} and then on {b}' for a, b in pairs)}. To the "
+        f"bit, {curves}. The accuracies after the last epoch differ by {prose.points(statistics.fmean(apart), 2)} "
+        f"on average and by {prose.points(max(apart), 2)} at most; their mean moved by {prose.points(shift, 2)}."
+        f"{beside} The archive holds the second runs."
+    )
+
+
+def _between_seeds(runs: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the mean difference in the last epoch's accuracy between two seeds of a model, second runs alone."""
+    models: dict[str, list[float]] = {}
+    for run in runs:
+        models.setdefault(run["path"].rsplit("/", 1)[0], []).append(run["last"][1])
+    pairs = [abs(a - b) for found in models.values() for a, b in itertools.combinations(found, 2)]
+    return statistics.fmean(pairs) if pairs else None
+
+
+def twice_table(record: Mapping[str, Any]) -> Table:
+    """Return both accuracies of every run."""
+    rows = [
+        (
+            run["path"].split("/")[1],
+            run["path"].split("/")[2].split("-")[0].removeprefix("seed"),
+            *(prose.percent(value, 2) for value in run["last"]),
+            prose.signed_points(run["last"][1] - run["last"][0], 2),
+            f"{100 * run['most']:.2f}",
+        )
+        for run in record["runs"]
+    ]
+    columns = ("Model", "Seed", "First run", "Second run", "Difference, points", "Largest in any epoch, points")
+    return Table("The same run on two processors: accuracy after the last epoch", columns, rows)
 
 
 def made(found: Mapping[str, Mapping[str, Any]], name: str) -> Display:

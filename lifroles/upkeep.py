@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -59,13 +60,14 @@ def _contradictions(record: Record) -> Iterator[str]:
 def changed_since_committed(folder: Path) -> list[Path]:
     """Return files below a folder of runs that were changed, or deleted, after they had been committed.
 
-    A record is written once, so any later change to it is one by hand, even where the hashes fit. Nothing is returned
-    outside of a git checkout.
+    A record is written once, so any later change to it is one by hand, even where the hashes fit. A run that was
+    withdrawn as a whole is gone, and one that was replaced as a whole (:func:`supersede`), record and provenance
+    in one commit, is another run's: neither was changed. Nothing is returned outside of a git checkout.
     """
     pattern = ["--", f":(glob){folder.name}/*/*/*/**"]
     # The second finds what is not committed yet, the first what has been.
     questions = (
-        ["log", "--format=", "--diff-filter=MD", "--name-only", "--no-renames"],
+        ["log", "--format=%x00", "--diff-filter=MD", "--name-only", "--no-renames"],
         ["diff", "HEAD", "--name-only", "--diff-filter=MD", "--no-renames"],
     )
     names: set[str] = set()
@@ -80,9 +82,47 @@ def changed_since_committed(folder: Path) -> list[Path]:
             )
         except (OSError, subprocess.SubprocessError):
             return []
-        names.update(line for line in done.stdout.splitlines() if line)
-    # A run that was withdrawn as a whole is gone, not changed.
+        for commit in done.stdout.split("\0"):
+            touched = {Path(line) for line in commit.splitlines() if line}
+            replaced = {p.parent for p in touched if {p.parent / name for name in _RUN} <= touched}
+            names.update(str(p) for p in touched if not replaced & {p.parent, *p.parents})
     return sorted(path for name in names if (path := folder.parent / name).parent.is_dir())
+
+
+_RUN = ("record.json", "provenance.json")
+
+
+def supersede(record: Record, archive: Store) -> Path:
+    """Put a run in the place of an archived one of the same spec that came out differently, and its probes with it.
+
+    The archived folder goes only once the new one is whole.
+
+    Raises:
+        StoreError: the archived run was asked what the new one was not, or the folder cannot be written to.
+    """
+    place = archive.place(record.spec)
+    if record.path is None:
+        raise StoreError(f"The run {record.spec.path} was not read from a store.")
+    lost = {one.name for one in probe_folders(place)} - {one.name for one in probe_folders(record.path)}
+    if lost:
+        raise StoreError(
+            f"The archived run {record.spec.path} was asked {sorted(lost)[0]}, and the one that is to replace it was "
+            f"not{f' (nor {len(lost) - 1} more)' if len(lost) > 1 else ''}: probe it first."
+        )
+    before = place.with_name(f".{place.name}.before")
+    try:
+        place.rename(before)
+        try:
+            archive.write(record)
+            copy_probes(record.path, place)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            before.rename(place)
+            raise
+        shutil.rmtree(before)
+    except OSError as error:
+        raise StoreError(f"{place} cannot be replaced ({error.strerror}): free or unlock the folder.") from error
+    return place
 
 
 def probe_folders(run: Path) -> list[Path]:

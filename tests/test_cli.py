@@ -1,12 +1,15 @@
 """The command line: one sentence for every mistake, clean output without a terminal."""
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from lifroles import cli
+from lifroles.store import Store, read
 
 SMALL = ["--epochs", "1", "--set", "iterations=2", "--set", "batch_size=20", "--set", "test_samples=50"]
 
@@ -71,6 +74,18 @@ def test_finished_runs_are_archived_once(lifroles, tmp_path, monkeypatch):
     assert lifroles("runs", "archive")[1] == "0 runs archived, 1 were there\n"
     here, there = (sorted(p.read_bytes() for p in (tmp_path / d).rglob("*.json")) for d in ("runs", "results"))
     assert here == there
+
+    # another processor's run of the same spec
+    (place,) = (path.parent for path in (tmp_path / "results").rglob("record.json"))
+    known = read(place)
+    shutil.rmtree(place)
+    history = {**known.history, "train_loss": [loss + 1 for loss in known.history["train_loss"]]}
+    Store(tmp_path / "results").write(replace(known, history=history))
+    said = "0 runs archived, 1 were there, 1 of them different: they"
+    assert lifroles("runs", "archive")[1] == f"{said} are as they were, and --replace would replace them\n"
+    assert read(place).history == history
+    assert lifroles("runs", "archive", "--replace")[1] == f"{said} were replaced\n"
+    assert read(place).history == known.history
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,15 @@
 """The appendix on reproducibility says what its records say."""
 
-import pytest
+import dataclasses
 
+import pytest
+from fake_runs import fake_record
+
+from benchmarks import twice as benchmark
 from lifroles import reproducibility as page
 from lifroles.errors import StoreError
 from lifroles.prose import NBSP
+from lifroles.store import Store
 
 KILLS = {
     "kills": 12,
@@ -75,6 +80,28 @@ def test_a_page_that_differs_after_a_node_failed_is_named():
     assert "same words and numbers in 90 tables on 30 pages" in text
     bad = plain(page.same_book_words({**same, "differing_pages": ["book/notebooks/4_1_accuracy.html"]}))
     assert "0 records and 1 page that differ" in bad and "4_1_accuracy" in bad and "same bits" not in bad
+
+
+def test_the_same_run_on_two_processors_stands_beside_what_a_seed_changes(tmp_path):
+    def folder(name, processor, *last):
+        store = Store(tmp_path / name)
+        for seed, value in enumerate(last):
+            run = fake_record("xor", "baseline", seed, last=value)
+            store.write(dataclasses.replace(run, provenance={**run.provenance, "processor": processor}))
+        return store
+
+    before, after = folder("before", "Abacus", 0.90, 0.92), folder("after", "Slide rule", 0.91, 0.88)
+    runs = benchmark.twice(before, after)
+    assert [run["last"] for run in runs] == [[0.90, 0.91], [0.92, 0.88]]
+    assert benchmark.twice(before, folder("third", "Abacus", 0.5)) == [], "on the same processor"
+    text = plain(page.twice_words({"runs": runs}))
+    assert "2 runs of xor were trained twice" in text and "on Abacus and then on Slide rule" in text
+    assert "no curve is the same" in text
+    assert "differ by 2.50 points on average and by 4.00 points at most; their mean moved by 1.50 points" in text
+    assert "Between two seeds of one model they differ by 3.00 points on average" in text
+    rows = [plain(" ".join(row)) for row in page.twice_table({"runs": runs}).rows]
+    assert rows[0].startswith("baseline 0 90.00 % 91.00 % +1.00 ")
+    assert rows[1].startswith("baseline 1 92.00 % 88.00 % −4.00 ")
 
 
 def test_processors_are_compared_by_the_same_runs():

@@ -12,7 +12,7 @@ from fake_runs import fake_record
 
 from lifroles import export, folders, upkeep
 from lifroles.errors import StoreError
-from lifroles.store import Store
+from lifroles.store import Store, read
 
 
 def store_of(root: Path, *records) -> Store:
@@ -92,6 +92,54 @@ def test_a_committed_record_that_was_changed_is_found(tmp_path):
     shutil.rmtree(gone)  # a run that is withdrawn as a whole
     git("commit", "-aqm", "withdrawn")
     assert set(upkeep.changed_since_committed(results)) == edited
+
+
+def test_a_run_is_replaced_as_a_whole_with_its_probes_and_is_none_that_was_changed(tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", *identity, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    old = fake_record("xor", "baseline", last=0.8)
+    archive, here = store_of(tmp_path / "results", old), Store(tmp_path / "runs")
+    (place,) = archive.places()
+    add_probe(place, a=1.0)
+    git("init", "-q")
+    git("add", "results")
+    git("commit", "-q", "-m", "runs")
+    mine = here.write(replace(fake_record("xor", "baseline", last=0.9), provenance={**old.provenance, "threads": 2}))
+    add_probe(mine, "other", a=3.0)
+    with pytest.raises(StoreError, match=r"was asked firing-0123456789ab, and the one .* was not: probe it first"):
+        upkeep.supersede(read(mine), archive)
+    assert read(place).final == old.final and upkeep.changed_since_committed(archive.roots[0]) == []
+
+    add_probe(mine, a=2.0)
+    assert upkeep.supersede(read(mine), archive) == place
+    assert read(place).final["last_accuracy"] == 0.9
+    found = {p.name: json.loads((p / "record.json").read_text())["numbers"][0]["value"] for p in place.glob("probes/*")}
+    assert found == {"firing-0123456789ab": 2.0, "other-0123456789ab": 3.0}
+    assert list(place.parent.iterdir()) == [place] and upkeep.problems(archive) == []
+    assert upkeep.changed_since_committed(archive.roots[0]) == []
+    git("add", "results")
+    git("commit", "-q", "-m", "trained again")
+    assert upkeep.changed_since_committed(archive.roots[0]) == []
+    rewrite(place, "record.json", lambda r: r.update(reason="by hand"))
+    git("commit", "-aqm", "an edit")
+    assert set(upkeep.changed_since_committed(archive.roots[0])) == {place / "record.json", place / folders.DONE}
+
+
+def test_a_full_disk_leaves_the_archived_run_where_it_was(tmp_path, monkeypatch):
+    old = fake_record("xor", "baseline", last=0.8)
+    archive, here = store_of(tmp_path / "results", old), Store(tmp_path / "runs")
+    known = read(here.write(fake_record("xor", "baseline", last=0.9)))
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lifroles.folders.os.fsync", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        upkeep.supersede(known, archive)
+    assert read(archive.place(old.spec)).final == old.final
+    assert [p.name for p in archive.place(old.spec).parent.iterdir()] == [archive.place(old.spec).name]
 
 
 def test_a_difference_is_named_by_its_field():
