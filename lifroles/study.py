@@ -272,9 +272,9 @@ _TABLES_AND_FIGURES: Mapping[str, Target] = frozen(
         _ATTACKS,
     ),
     controls=Target(
-        "other attacks on N-MNIST, and what transfers to other networks",
+        "other attacks on N-MNIST, what transfers to other networks, and corruptions",
         (Trained("nmnist", TABLE6_VARIANTS),),
-        _OTHER_ATTACKS,
+        (*_OTHER_ATTACKS, Asked("corruption")),
     ),
     leakage=Target(
         "robustness on N-MNIST with the leakage in small steps",

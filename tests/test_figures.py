@@ -1,6 +1,7 @@
 """Figures as they stand in the book: their structure, not their pixels."""
 
 import re
+import shlex
 from itertools import combinations, pairwise
 from xml.etree import ElementTree
 
@@ -9,16 +10,17 @@ import pytest
 from bs4 import BeautifulSoup
 from fake_runs import fake_record, fake_study_store
 
-from lifroles import cli, libraries, traces
+from lifroles import cli, libraries, probes, traces
 from lifroles.accuracy import collect, mechanism
+from lifroles.cli_train import parse_settings
 from lifroles.figures import accuracy as study_figures
-from lifroles.figures import command, show, svg
+from lifroles.figures import card, command, show, svg
 from lifroles.figures import libraries as library_figures
 from lifroles.figures import traces as trace_figures
-from lifroles.figures.display import train_commands
+from lifroles.figures.display import probe_commands, train_commands
 from lifroles.figures.style import COLOURS, INK, MARKERS, PAPER, SHORT, spread
 from lifroles.parameters import AccuracyParameters, LifNeuronParameters
-from lifroles.store import Store
+from lifroles.store import Store, read
 from lifroles.study import DELAYS
 from lifroles.variant import PAPER_VARIANTS, VARIANT_LABELS
 
@@ -169,7 +171,7 @@ def test_a_figure_stands_with_caption_command_and_runs():
     assert caption.p.get_text() == "A <b> & found"
     assert [code.get_text() for code in page.find_all("code")] == [
         "papermill a.ipynb -p x '<y>'",
-        "lifroles train xor --variant baseline --seeds 3",
+        "lifroles train xor --variant baseline --seeds 3 --weights",
         record.spec.path,
     ]
     run = page.find("li")
@@ -232,10 +234,10 @@ def test_the_runs_behind_a_figure_come_with_the_commands_that_train_them(monkeyp
     ]
     lines = train_commands(records)
     assert lines == [
-        "lifroles train xor --variant baseline --variant no_reset --seeds 0,1",
-        "lifroles train xor --variant recurrent --seeds 4",
-        "lifroles train xor --variant baseline --seeds 0 --set T=150 --set epochs=20",
-        "lifroles train mnist --variant baseline --seeds 0 --source official",
+        "lifroles train xor --variant baseline --variant no_reset --seeds 0,1 --weights",
+        "lifroles train xor --variant recurrent --seeds 4 --weights",
+        "lifroles train xor --variant baseline --seeds 0 --set T=150 --set epochs=20 --weights",
+        "lifroles train mnist --variant baseline --seeds 0 --source official --weights",
     ]
     # and the command line reads them as the very same runs
     asked = []
@@ -247,3 +249,35 @@ def test_the_runs_behind_a_figure_come_with_the_commands_that_train_them(monkeyp
         with pytest.raises(SystemExit, match="0"):
             cli.main()
     assert {spec.digest for spec in asked} == {record.spec.digest for record in records}
+
+
+def test_what_was_asked_of_the_runs_comes_with_the_commands_that_ask_it(tmp_path):
+    runs = [read(Store(tmp_path).write(fake_record("nmnist", "baseline", seed))) for seed in (0, 1)]
+    questions = (
+        (runs[0], "attack", {}),
+        (runs[1], "attack", {}),
+        (runs[1], "attack", {"attack": "gradient", "smooth": 2.0, "seed": 1}),
+        (runs[1], "landscape", {"seeds": [0, 3]}),
+        (runs[1], "corruption", {}),
+    )
+    asked = []
+    for run, name, changes in questions:
+        spec = probes.ProbeSpec.of(probes.get(name), run.spec, **changes)
+        assert run.path is not None
+        probes.write(run.path, spec, probes.Findings({("a", "b"): 1.0}), {})
+        asked.append((name, spec.parameters))
+    lines = probe_commands(runs, ["attack", "landscape"])
+    assert lines[:2] == [
+        "lifroles probe attack",
+        "lifroles probe attack --set attack=gradient --set seed=1 --set smooth=2.0",
+    ]
+    found = []
+    for line in lines:
+        _, _, name, *settings = shlex.split(line)
+        changes = parse_settings([s for s in settings if s != "--set"], "--set")
+        found.append((name, probes.choose(probes.get(name), changes).model_dump(mode="json")))
+    assert found == [asked[0], *asked[2:4]]
+    html = card("papermill a.ipynb", runs, "caption", probes=["attack"])._repr_html_()
+    assert "2 runs behind it, and how to train and ask them" in html
+    assert "<code>lifroles probe attack</code>" in html and "landscape" not in html
+    assert "how to train them" in card("papermill a.ipynb", runs, "caption")._repr_html_()

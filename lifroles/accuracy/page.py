@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from IPython.display import Markdown
 from matplotlib.figure import Figure
@@ -28,12 +28,19 @@ def _command(study: Study) -> str:
     return command("4_1_3_mechanism" if behind else "4_1_accuracy", study.parameters)
 
 
-def _shown(study: Study, fig: Figure, caption: str, records: list[Record], download: Download | None = None) -> Display:
-    return show(fig, caption, command=_command(study), records=records, download=download)
+def _shown(
+    study: Study,
+    fig: Figure,
+    caption: str,
+    records: list[Record],
+    download: Download | None = None,
+    probes: Sequence[str] = (),
+) -> Display:
+    return show(fig, caption, command=_command(study), records=records, download=download, probes=probes)
 
 
-def _card(study: Study, records: list[Record], caption: str) -> Display:
-    return card(_command(study), records, caption)
+def _card(study: Study, records: list[Record], caption: str, probes: Sequence[str] = ()) -> Display:
+    return card(_command(study), records, caption, probes=probes)
 
 
 def _everything(study: Study) -> list[Record]:
@@ -122,7 +129,8 @@ def distributions(study: Study) -> object:
         return Markdown(f"{words.title(name)}, rates of single neurons: {activity.NOT_ASKED}.")
     records = [record for variant in found for record, _ in activity.answers(study, name, variant)]
     caption = activity.distribution_caption(found, words.named(study, name))
-    return _shown(study, activity_figures.distribution(found), caption, records, activity.histogram_download(found))
+    fig, offered = activity_figures.distribution(found), activity.histogram_download(found)
+    return _shown(study, fig, caption, records, offered, ["rates"])
 
 
 def costs(study: Study) -> list[object]:
@@ -138,7 +146,7 @@ def costs(study: Study) -> list[object]:
         for cell in study.row(name)
         for record, _ in activity.answers(study, name, cell.variant)
     ]
-    return [*shown, _card(study, records, "Rates and operations")] if records else shown
+    return [*shown, _card(study, records, "Rates and operations", ["rates"])] if records else shown
 
 
 def rates(study: Study) -> list[object]:

@@ -10,6 +10,7 @@ from typing import Any
 from lifroles import paths, probes
 from lifroles.baselines import BASELINES
 from lifroles.claims import attacked
+from lifroles.probes.attack import MAIN
 from lifroles.probes.record import ProbeRecord, ProbeSpec, find
 from lifroles.spec import RunSpec
 from lifroles.store import Record, Store
@@ -81,4 +82,4 @@ class Archive(Stored):
     @cached_property
     def _attacked(self) -> attacked.Attacks:
         models = (*PAPER_VARIANTS, *(name for name, cell in BASELINES.items() if cell.reading == "last"))
-        return attacked.on_common([run for m in models for run in self.runs("nmnist", m)], attacked.MAIN)
+        return attacked.on_common([run for m in models for run in self.runs("nmnist", m)], MAIN)

@@ -18,6 +18,7 @@ from lifroles.figures.style import INK, PAPER, style
 from lifroles.folders import DONE
 from lifroles.parameters import NotebookParameters
 from lifroles.paths import results_dir
+from lifroles.probes import find, get
 from lifroles.store import Record
 from lifroles.tables import Download
 
@@ -112,6 +113,7 @@ def show(
     records: Iterable[Record] = (),
     behind: str = COMPUTED,
     download: Download | None = None,
+    probes: Sequence[str] = (),
 ) -> Display:
     """Return a figure as it stands in the book.
 
@@ -122,16 +124,19 @@ def show(
         records: the runs behind it, if any.
         behind: what is behind it where no run is.
         download: what is drawn, as a file; where none is given, it is read from the figure.
+        probes: names of the probes that the runs were asked.
     """
     offered = download or drawn(fig, _file_name(command, fig))
     html = (
         f'<figure class="lifroles">{svg(fig)}<figcaption><p>{escape(caption)}</p>'
-        f"{_card(command, list(records), behind, offered)}</figcaption></figure>"
+        f"{_card(command, list(records), behind, offered, probes)}</figcaption></figure>"
     )
     return Display(html, caption)
 
 
-def card(command: str, records: Iterable[Record], caption: str, behind: str = NOT_RUN) -> Display:
+def card(
+    command: str, records: Iterable[Record], caption: str, behind: str = NOT_RUN, probes: Sequence[str] = ()
+) -> Display:
     """Return where a table's numbers come from, as a figure's card says it.
 
     Arguments:
@@ -139,8 +144,9 @@ def card(command: str, records: Iterable[Record], caption: str, behind: str = NO
         records: the runs behind it.
         caption: of the table, for those who read the notebook as text.
         behind: what is behind it where no run is.
+        probes: names of the probes that the runs were asked.
     """
-    return Display(f'<div class="lifroles">{_card(command, list(records), behind, None)}</div>', caption)
+    return Display(f'<div class="lifroles">{_card(command, list(records), behind, None, probes)}</div>', caption)
 
 
 def _file_name(command: str, fig: Figure) -> str:
@@ -149,10 +155,14 @@ def _file_name(command: str, fig: Figure) -> str:
     return f"{page[1] if page else 'figure'}_{hashlib.sha256(str(fig.get_label()).encode()).hexdigest()[:6]}"
 
 
-def _card(command: str, records: Sequence[Record], behind: str, download: Download | None) -> str:
+def _card(
+    command: str, records: Sequence[Record], behind: str, download: Download | None, probes: Sequence[str]
+) -> str:
+    asked = probe_commands(records, probes)
     runs = (
-        f"<details><summary>{_count(len(records))} behind it, and how to train them</summary>"
-        + "".join(f"<p><code>{escape(line)}</code></p>" for line in train_commands(records))
+        f"<details><summary>{_count(len(records))} behind it, and how to train {'and ask ' if asked else ''}them"
+        "</summary>"
+        + "".join(f"<p><code>{escape(line)}</code></p>" for line in [*train_commands(records), *asked])
         + "<ul>"
         + "".join(f"<li>{_run(record)}</li>" for record in records)
         + "</ul></details>"
@@ -164,7 +174,7 @@ def _card(command: str, records: Sequence[Record], behind: str, download: Downlo
 
 
 def train_commands(records: Iterable[Record]) -> list[str]:
-    """Return the commands that train these runs, one for each protocol and set of seeds."""
+    """Return the commands that train these runs, archived or not, one for each protocol and set of seeds."""
     seeds: dict[tuple[str, ...], dict[str, list[int]]] = {}
     for record in records:
         spec = record.spec
@@ -179,8 +189,24 @@ def train_commands(records: Iterable[Record]) -> list[str]:
         for own, names in by_seeds.items():
             chosen = [part for name in names for part in ("--variant", name)]
             numbers = ",".join(map(str, own))
-            lines.append(shlex.join(["lifroles", "train", benchmark, *chosen, "--seeds", numbers, *options]))
+            lines.append(
+                shlex.join(["lifroles", "train", benchmark, *chosen, "--seeds", numbers, *options, "--weights"])
+            )
     return lines
+
+
+def probe_commands(records: Iterable[Record], probes: Sequence[str]) -> list[str]:
+    """Return the commands that ask these probes, of every run whose weights are there, as they were asked."""
+    asked: dict[str, None] = {}
+    runs = list(records)
+    for name in probes:
+        own = get(name).parameters().model_dump(mode="json")
+        for record in runs:
+            for found in find(record, name):
+                changes = {k: v for k, v in found.spec.parameters.items() if v != own.get(k)}
+                parts = [part for k, v in changes.items() for part in ("--set", f"{k}={v}")]
+                asked[shlex.join(["lifroles", "probe", name, *parts])] = None
+    return list(asked)
 
 
 def _count(n: int) -> str:

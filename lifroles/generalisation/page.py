@@ -33,11 +33,11 @@ METRICS = {
 def _shown(study: Study, fig: Figure, caption: str, probe: str) -> Display:
     offered = networks.download(study, probe, METRICS[probe])
     again, records = command(NOTEBOOK, study.parameters), _asked(study, probe)
-    return show(fig, caption, command=again, records=records, download=offered)
+    return show(fig, caption, command=again, records=records, download=offered, probes=[probe])
 
 
 def _card(study: Study, probe: str, caption: str) -> Display:
-    return card(command(NOTEBOOK, study.parameters), _asked(study, probe), caption)
+    return card(command(NOTEBOOK, study.parameters), _asked(study, probe), caption, probes=[probe])
 
 
 def _asked(study: Study, probe: str) -> list[Record]:

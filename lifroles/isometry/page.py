@@ -263,7 +263,7 @@ def after(runs: list[Trained], parameters: NotebookParameters) -> list[object]:
         caption = "Trained networks: conditions, growth of the gradient, accuracy"
         parts += [
             Table(caption, (*HEAD, "test accuracy, last epoch"), table),
-            card(command(NOTEBOOK, parameters), [one.run for one in asked], caption),
+            card(command(NOTEBOOK, parameters), [one.run for one in asked], caption, probes=["isometry"]),
         ]
     missing = [
         f"{title(depth)} with {LABELS[norm]}"

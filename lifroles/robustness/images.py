@@ -91,4 +91,5 @@ def attacks(p: RobustnessParameters, rows: Sequence[Networks]) -> list[object]:
     records = [record for row in rows for record in row.records if find(record, "images")]
     again = command(NOTEBOOK, p)
     shown = table(rows)
-    return [show(fig, caption(rows), command=again, records=records), shown, card(again, records, shown.caption)]
+    drawn = show(fig, caption(rows), command=again, records=records, probes=["images"])
+    return [drawn, shown, card(again, records, shown.caption, probes=["images"])]

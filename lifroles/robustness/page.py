@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
@@ -30,16 +32,17 @@ TITLES = {
 }
 
 
-def _shown(study: Study, fig: Figure, caption: str, records: list[Record], download: Download | None = None) -> Display:
-    return show(fig, caption, command=command(NOTEBOOK, study.parameters), records=records, download=download)
+def _shown(study: Study, fig: Figure, caption: str, probes: Sequence[str], download: Download | None = None) -> Display:
+    again, records = command(NOTEBOOK, study.parameters), _asked(study, *probes)
+    return show(fig, caption, command=again, records=records, download=download, probes=probes)
 
 
-def _asked(study: Study, probe: str) -> list[Record]:
-    return [record for row in study.rows for record in row.records if find(record, probe)]
+def _asked(study: Study, *probes: str) -> list[Record]:
+    return [r for row in study.rows for r in row.records if any(find(r, probe) for probe in probes)]
 
 
-def _card(study: Study, probe: str, caption: str) -> Display:
-    return card(command(NOTEBOOK, study.parameters), _asked(study, probe), caption)
+def _card(study: Study, caption: str, *probes: str) -> Display:
+    return card(command(NOTEBOOK, study.parameters), _asked(study, *probes), caption, probes=probes)
 
 
 def scale(study: Study) -> Markdown:
@@ -64,7 +67,8 @@ def workflow(study: Study) -> list[object]:
     last = len(arrays["events"]) - 1
     flips = [probe.numbers["flips", f"iteration={i}"] for i in range(1, last + 1)]
     said = words.steps_caption(probe.numbers, last, run.variant_name)
-    return [*shown, _shown(study, figures.steps(arrays, flips), said, [run])]
+    fig, again = figures.steps(arrays, flips), command(NOTEBOOK, study.parameters)
+    return [*shown, show(fig, said, command=again, records=[run], probes=["attack_steps"])]
 
 
 def results(study: Study) -> list[object]:
@@ -73,14 +77,14 @@ def results(study: Study) -> list[object]:
     if fig is None:
         return [Markdown(words.fig9_caption(study))]
     tables = [words.fig9_table(study, attack) for attack in study.parameters.attacks]
-    return [_shown(study, fig, words.fig9_caption(study), _asked(study, "attack"), words.attacks(study)), *tables]
+    return [_shown(study, fig, words.fig9_caption(study), ["attack"], words.attacks(study)), *tables]
 
 
 def order(study: Study) -> list[object]:
     """Return whether the paper's order holds under every attack."""
     table = orders.order_table(study)
     said = Markdown(orders.reversals(study) + "\n\n" + words.vanishing(study))
-    return [table, said, _card(study, "attack", table.caption)]
+    return [table, said, _card(study, table.caption, "attack")]
 
 
 def variations(study: Study) -> list[object]:
@@ -95,8 +99,12 @@ def variations(study: Study) -> list[object]:
     fig = figures.in_time(study, TITLES)
     said = words.in_time_caption(study)
     if fig is not None:
-        return [*shown, _shown(study, fig, said, _asked(study, "attack"))]
-    tables = [_card(study, "attack", "Other attacks and transfer")] if any(isinstance(o, Table) for o in shown) else []
+        return [*shown, _shown(study, fig, said, ["attack", "transfer"])]
+    tables = (
+        [_card(study, "Other attacks and transfer", "attack", "transfer")]
+        if any(isinstance(o, Table) for o in shown)
+        else []
+    )
     return [*shown, *tables, Markdown(said)]
 
 
@@ -110,7 +118,7 @@ def corruptions(study: Study) -> list[object]:
             study,
             fig,
             words.corruption_caption(study),
-            _asked(study, "corruption"),
+            ["corruption"],
             networks.download(study, "corruption", ("accuracy",)),
         ),
         words.corruption_table(study),
@@ -122,7 +130,8 @@ def sweep(study: Study) -> object:
     fig = figures.sweep(study.sweep)
     if fig is None:
         return Markdown(caption(study.sweep))
-    return _shown(study, fig, caption(study.sweep), study.sweep.records)
+    again, records = command(NOTEBOOK, study.parameters), study.sweep.records
+    return show(fig, caption(study.sweep), command=again, records=records, probes=["attack", "corruption"])
 
 
 def in_short(study: Study) -> Markdown:
@@ -138,7 +147,7 @@ def claims(study: Study) -> list[object]:
     """Return what becomes of the paper's claims."""
     found = _outcomes(study)
     table = verdicts.table(found)
-    return [Markdown(verdicts.summary(found)), table, _card(study, "attack", table.caption)]
+    return [Markdown(verdicts.summary(found)), table, _card(study, table.caption, "attack")]
 
 
 def protocol() -> Table:
