@@ -144,7 +144,26 @@ def test_variations_of_an_attack_are_not_taken_for_the_attack(store):
     for name, flips in (("liang", 100), ("fine", 50), ("smooth", 70)):
         assert found.values("baseline", name, "flips") == {0: flips}
     assert found.values("baseline", "gradient", "flips") == {}
-    assert "a tenth of the flips" in words.variations_table(found).rows[0][0]
+    table = words.variations_table(found)
+    assert "a tenth of the flips" in table.rows[0][0] and table.rows[0][1] == "50"
+    assert table.columns == ("Attack", "Baseline"), "no column of dashes"
+
+
+def test_the_flips_of_another_attack_come_with_the_share_that_was_fooled(store):
+    attacked(trained(store, "baseline"), [50, None, 70, None], scale=0.1)
+    attacked(trained(store, "recurrent"), [None] * 4, scale=0.1)
+    attacked(trained(store, "no_reset"), [5, 6, 7, 8])
+    rows = words.variations_table(shown(store)).rows
+    assert rows[0][1:] == ("60 (50\N{NO-BREAK SPACE}%)", "none fooled")
+
+
+def test_the_seeds_of_an_attack_are_counted(store):
+    for seed in range(2):
+        for drawn in range(3):
+            attacked(trained(store, "baseline", seed), [100], seed=drawn)
+        attacked(trained(store, "baseline", seed), [100], attack="gradient")
+    assert words.fig9_table(shown(store), "liang").rows[0][-1] == "2 × 3"
+    assert words.fig9_table(shown(store), "gradient").rows[0][-1] == "2"
 
 
 def test_a_control_that_turns_the_papers_order_round_is_named(store):
@@ -262,6 +281,11 @@ def test_what_transfers_is_paired_by_seed(store):
     assert study.transfer("baseline", "recurrent").mean == pytest.approx(0.5)
     assert study.transfer("baseline", "recurrent", "smooth").mean == pytest.approx(0.9)
     assert study.transfer("recurrent", "baseline") is None
+    said = words.transferred(study, "liang").replace(NBSP, " ")
+    assert "50 % (with recurrence) fools" in said and "random places fool 10 %." in said
+    assert words.transferred(study, "gradient") == ""
+    texts = [part.data for part in page.variations(study) if isinstance(part, Markdown)]
+    assert any("Few flips along the gradient of a smooth surrogate**: of what was made" in text for text in texts)
 
 
 def test_one_recording_is_shown_step_by_step(store):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 
 from lifroles import prose
@@ -68,7 +69,7 @@ def fig9_table(study: Study, attack: str) -> Table:
                 "–" if inserted is None else prose.percent(inserted.mean, 0),
                 "–" if success is None else prose.percent(success.mean),
                 "–" if vanished is None or attack == "chance" else prose.percent(vanished.mean),
-                str(len(seeds)),
+                _seeds(study, row.model, attack, len(seeds)),
             )
         )
     caption = f"{label(attack)}."
@@ -78,10 +79,17 @@ def fig9_table(study: Study, attack: str) -> Table:
             "seeds. These are not the same recordings for every model: the table of the order below compares them on "
             "the same. Share: of the entries of a recording, the mean squared change. Inserted: share of the flips "
             "that add a spike. Fooled: share of recordings. No gradient: share of the attack's steps, mean over "
-            "recordings. The tables of the other attacks have the same columns."
+            "recordings. Seeds: networks, times the attack's own where it draws random numbers. The tables of the "
+            "other attacks have the same columns."
         )
     columns = ("Model", "Flips", "Share", "L2", "Inserted", "Fooled", "No gradient", "Seeds")
     return Table(caption, columns, rows or [(NOT_ASKED, *["–"] * (len(columns) - 1))])
+
+
+def _seeds(study: Study, model: str, attack: str, networks: int) -> str:
+    """Return how many networks were attacked, and how often each."""
+    drawn = min(len(found) for (one, name, _), found in study.attacked.items() if (one, name) == (model, attack))
+    return str(networks) if drawn == 1 else f"{networks} × {drawn}"
 
 
 MEASURES = ("flips", "fraction", "l2", "inserted", "success", "vanished")
@@ -180,18 +188,34 @@ def variations_table(study: Study) -> Table | None:
     """Return what variations of the attacks cost, or ``None`` where none was measured."""
     rows = []
     for attack in VARIATIONS:
-        found = [study.value(row.model, attack, "flips") for row in study.rows]
-        if any(found):
-            rows.append((label(attack), *(_cell(value, ",.0f") for value in found)))
+        if any(study.values(row.model, attack, "success") for row in study.rows):
+            rows.append(attack)
     if not rows:
         return None
-    for attack in study.parameters.attacks:
-        rows.append((label(attack), *(_cell(study.value(r.model, attack, "flips"), ",.0f") for r in study.rows)))
+    # Models that were never attacked so would be columns of dashes.
+    models = [r.model for r in study.rows if any(study.values(r.model, attack, "success") for attack in rows)]
     caption = (
-        "Stronger and other attacks: mean flips over the recordings that were fooled. A network that only hides its "
-        "gradient is fooled more cheaply once the attack takes another one, or none."
+        "Stronger and other attacks: mean flips over the recordings that were fooled, and in brackets their share "
+        "where some were not. A network that only hides its gradient is fooled more cheaply, or more often, once the "
+        "attack takes another one, or none. What these attacks make of the paper's order is in its table, above."
     )
-    return Table(caption, ("Attack", *(LABELS[row.model] for row in study.rows)), rows)
+    return Table(
+        caption,
+        ("Attack", *(LABELS[model] for model in models)),
+        [
+            (label(attack), *(_fooled(study, model, attack) for model in models))
+            for attack in (*rows, *study.parameters.attacks)
+        ],
+    )
+
+
+def _fooled(study: Study, model: str, attack: str) -> str:
+    """Return the mean flips of an attack on a model, and the share of the recordings that it fools."""
+    flips, share = study.value(model, attack, "flips"), study.value(model, attack, "success")
+    if share is None:
+        return "–"
+    cost = "none fooled" if flips is None else f"{flips.mean:,.0f}"
+    return cost if share.mean == 1 or flips is None else f"{cost} ({prose.percent(share.mean, 0)})"
 
 
 def transfer_table(study: Study, attack: str) -> Table | None:
@@ -214,6 +238,35 @@ def transfer_table(study: Study, attack: str) -> Table | None:
         "places."
     )
     return Table(caption, ("Made against", *(LABELS[other] for other in met)), rows)
+
+
+def transferred(study: Study, attack: str) -> str:
+    """Return how often what was made against one model fools another, and what as many random flips do."""
+    models = [row.model for row in study.rows]
+    met: dict[str, tuple[float, float]] = {}
+    for other in models:
+        found = [
+            (fooled.mean, chance.mean)
+            for model in models
+            if model != other
+            and (fooled := study.transfer(model, other, attack)) is not None
+            and (chance := study.transfer(model, other, attack, "chance")) is not None
+        ]
+        if found:
+            met[other] = (statistics.fmean(f for f, _ in found), statistics.fmean(c for _, c in found))
+    if not met:
+        return ""
+    low, least, high, most = _extremes({model: fooled for model, (fooled, _) in met.items()})
+    chances = [chance for _, chance in met.values()]
+    shares = f"{prose.percent(least, 0)} ({low})"
+    by_chance = prose.percent(min(chances), 0)
+    if len(met) > 1:
+        shares += f" to {prose.percent(most, 0)} ({high})"
+        by_chance += f" to {prose.percent(max(chances), 0)}"
+    return (
+        f"**{label(attack)}**: of what was made against another model, {shares} fools a network, mean over the others; "
+        f"as many flips in random places fool {by_chance}."
+    )
 
 
 def in_time_caption(study: Study, attack: str = "gradient") -> str:
