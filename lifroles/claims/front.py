@@ -13,7 +13,7 @@ from lifroles import benchmarks
 from lifroles.claims import accuracy, generalisation, robustness
 from lifroles.claims.archive import Archive
 from lifroles.claims.generalisation import DURATION
-from lifroles.claims.page import ORDER, PAGE, PARTS, as_said, badge, capital, link, measured
+from lifroles.claims.page import ORDER, PAGE, PARTS, as_said, badge, capital, link, measured, reported
 from lifroles.claims.verdict import Claim, Outcome, Part, Test, Verdict
 from lifroles.overview import SOURCES, departure
 from lifroles.parameters import Profile
@@ -133,9 +133,9 @@ def headlines(found: Sequence[Outcome]) -> Table:
         number = measured(first.test.quantity, first.interval)
         if len(one.decisions) > 1:
             number += f"; first of {len(one.decisions)} tests"
-        rows.append((one.claim.statement, PARTS[one.claim.part], str(one), number))
+        rows.append((one.claim.statement, PARTS[one.claim.part], str(one), reported(first.test.quantity), number))
     notes = [capital(f"{named[name].decisions[0].test.quantity.label}. {_under(named, name)}") for name in HEADLINES]
-    columns = ("The paper says", "About", "Here", "Measured")
+    columns = ("The paper says", "About", "Here", "In the paper", "Measured")
     said = listed(f"{n} {as_said(v)}" for v in ORDER if (n := sum(named[name].verdict is v for name in HEADLINES)))
     return Table(f"The paper's main claims: {said} (95 % intervals over seeds)", columns, rows, notes)
 

@@ -167,6 +167,14 @@ def measured(quantity: Quantity, interval: Interval | None) -> str:
     return f"{show(interval.mean)}{unit} ({show(interval.low)} to {show(interval.high)}), {n}"
 
 
+def reported(quantity: Quantity) -> str:
+    """Return what the paper's tables have for a quantity, or a dash: some claims rest on figures, or on words."""
+    if quantity.reported is None:
+        return "–"
+    show, unit = _unit(quantity)
+    return f"{show(quantity.reported)}{unit}"
+
+
 def needed(test: Test) -> str:
     """Return what has to hold."""
     show, unit = _unit(test.quantity)
@@ -228,12 +236,21 @@ def badge(outcome: Outcome) -> str:
 def _item(outcome: Outcome) -> str:
     claim = outcome.claim
     rows = [
-        (one.test.quantity.label, needed(one.test), measured(one.test.quantity, one.interval), str(one.verdict))
+        (
+            one.test.quantity.label,
+            reported(one.test.quantity),
+            needed(one.test),
+            measured(one.test.quantity, one.interval),
+            str(one.verdict),
+        )
         for one in outcome.decisions
     ]
     tests = counted(len(rows), "test")
-    rows += [(one.quantity.label, "–", measured(one.quantity, one.interval), "beside it") for one in outcome.beside]
-    table = Table(f"Tests of {claim.name}", ("Quantity", "Needed", "Measured", "Verdict"), rows)
+    rows += [
+        (one.quantity.label, reported(one.quantity), "–", measured(one.quantity, one.interval), "beside it")
+        for one in outcome.beside
+    ]
+    table = Table(f"Tests of {claim.name}", ("Quantity", "In the paper", "Needed", "Measured", "Verdict"), rows)
     why = "".join(f"<p>{escape(said)}</p>" for said in (claim.by_definition, claim.why) if said)
     return (
         f'<div class="lifroles-item" id="claim-{claim.name}" data-verdict="{escape(outcome.verdict)}" '

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from lifroles import benchmarks
+from lifroles import benchmarks, paper
 from lifroles.baselines import BASELINE_LABELS
 from lifroles.prose import percent
 from lifroles.store import Record
@@ -46,6 +46,7 @@ class Quantity:
         share: whether it is an accuracy or a difference of accuracies, in [-1, 1].
         unit: of any other number, as it stands after it.
         counts: whether it is 1 or 0, so that its mean says of how many seeds something holds.
+        reported: what the paper's tables have for it, where they do.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Quantity:
     share: bool = False
     unit: str = ""
     counts: bool = False
+    reported: float | None = None
 
     def __sub__(self, other: Quantity) -> Quantity:
         """Return the difference, seed by seed: the same seed gives all variants the same feed-forward weights."""
@@ -74,7 +76,15 @@ def combined(label: str, how: Callable[..., float], *parts: Quantity) -> Quantit
 
     sources = frozenset().union(*(part.sources for part in parts))
     units = {part.unit for part in parts}
-    return Quantity(label, values, sources, all(part.share for part in parts), units.pop() if len(units) == 1 else "")
+    known = [part.reported for part in parts if part.reported is not None]
+    return Quantity(
+        label,
+        values,
+        sources,
+        all(part.share for part in parts),
+        units.pop() if len(units) == 1 else "",
+        reported=how(*known) if len(known) == len(parts) else None,
+    )
 
 
 def mean(label: str, parts: Sequence[Quantity]) -> Quantity:
@@ -101,8 +111,10 @@ def named(model: str) -> str:
 
 
 def accuracy(benchmark: str, model: str) -> Quantity:
-    """Return the test accuracy after the last epoch, in [0, 1]."""
-    return _of_runs("accuracy", benchmark, model, lambda r: float(r.final["last_accuracy"]), share=True)
+    """Return the test accuracy after the last epoch, in [0, 1]; the paper's is that of Table 6."""
+    found = _of_runs("accuracy", benchmark, model, lambda r: float(r.final["last_accuracy"]), share=True)
+    reported = paper.TABLE6[model].get(benchmark) if model in paper.TABLE6 else None
+    return replace(found, reported=reported and reported.value)
 
 
 def solved(benchmark: str, model: str, above: float = 0.99, *, ever: bool = False) -> Quantity:
@@ -172,7 +184,13 @@ def drop(model: str, dt: float, kept: str = "steps") -> Quantity:
         dt: ms.
         kept: what stays as trained, ``"steps"`` or ``"duration"``.
     """
-    trained, other = (probed(model, "resolution", "accuracy", f"{kept}/binary/{ms:g}") for ms in (3.0, dt))
+    trained, other = (
+        replace(
+            probed(model, "resolution", "accuracy", f"{kept}/binary/{ms:g}"),
+            reported=paper.TABLE7[model][int(ms)].value if ms in paper.TABLE7_DTS else None,
+        )
+        for ms in (3.0, dt)
+    )
     reading = f"{dt:g} ms" if kept == "steps" else f"{dt:g} ms ({kept} kept)"
     return combined(f"accuracy lost at {reading}, {named(model)}", lambda a, b: a - b, trained, other)
 
