@@ -178,6 +178,10 @@ def test_a_control_that_turns_the_papers_order_round_is_named(store):
         "- The baseline takes more than with recurrence: holds under the paper's attack (Liang et al. 2021); "
         "**is reversed** under flips by chance."
     )
+    assert order.turned(found).startswith(
+        "**Turned round by another attack**: *the baseline takes more than with recurrence*, under flips by chance (×"
+    )
+    assert order.turned(found) in page.in_short(found).data
     table = order.order_table(found)
     assert table.columns[1:] == ("The paper's attack (Liang et al. 2021)", "Flips by chance")
     assert table.rows[2][1].startswith("× 2.0 (".replace("2.0", f"{(100 / 50 * 101 / 51 * 102 / 52) ** (1 / 3):.2f}"))

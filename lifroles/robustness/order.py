@@ -73,6 +73,24 @@ def _sure(found: Interval) -> str:
     return "" if found.low > 0 or found.high < 0 else " (on average)"
 
 
+def turned(study: Study) -> str:
+    """Return, as Markdown, which attacks turn a part of the paper's order round for sure; nothing where none does."""
+    parts = []
+    for more, less, text in ORDER:
+        found = {
+            a: ratio
+            for a in ATTACKS
+            if (ratio := study.ratio(more, less, a)) is not None
+            and ratio.high is not None
+            and ratio.high < 0
+            and _comparable(study, more, less, a)
+        }
+        if found:
+            said = prose.listed(f"{ATTACK_LABELS[a]} ({_times(ratio)})" for a, ratio in found.items())
+            parts.append(f"*{text[0].lower() + text[1:]}*, under {said}")
+    return f"**Turned round by another attack**: {'; '.join(parts)}." if parts else ""
+
+
 def reversals(study: Study) -> str:
     """Return, as Markdown, for each part of the paper's order under which attacks it holds and which turn it round."""
     lines = []

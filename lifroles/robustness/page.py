@@ -136,8 +136,9 @@ def sweep(study: Study) -> object:
 
 
 def in_short(study: Study) -> Markdown:
-    """Return the page's answer: what becomes of the paper's claims, and whether the attack is weak."""
-    return Markdown(f"{ledger.in_short(_outcomes(study)).data}\n\n{words.hidden(study)}")
+    """Return the page's answer: what becomes of the paper's claims, and whether another attack says otherwise."""
+    said = (ledger.in_short(_outcomes(study)).data, words.hidden(study), orders.turned(study))
+    return Markdown("\n\n".join(filter(None, said)))
 
 
 def _outcomes(study: Study) -> list[Outcome]:
