@@ -91,7 +91,8 @@ def variations(study: Study) -> list[object]:
     """Return stronger and other attacks, what transfers to other models, and where in time the flips fall."""
     table = words.variations_table(study)
     transfers = [table for attack in TRANSFERRED if (table := words.transfer_table(study, attack)) is not None]
-    said = "\n\n".join(filter(None, (words.transferred(study, attack) for attack in TRANSFERRED)))
+    texts = [*(words.transferred(study, attack) for attack in TRANSFERRED), words.masked(study)]
+    said = "\n\n".join(filter(None, texts))
     shown: list[object] = [*([table] if table else []), *([Markdown(said)] if said else []), *transfers]
     missing = [what for what, found in (("variations of the attacks", table), ("transfer", transfers)) if not found]
     if missing:

@@ -269,6 +269,35 @@ def transferred(study: Study, attack: str) -> str:
     )
 
 
+def masked(study: Study) -> str:
+    """Return which models are fooled more often by what was made against another than along their own gradient.
+
+    An attack that knows the network is the stronger one unless the gradient that it follows is hidden.
+    """
+    parts = []
+    for model in (row.model for row in study.rows):
+        own = study.value(model, "gradient", "success")
+        found = {
+            other.model: made.mean
+            for other in study.rows
+            if other.model != model and (made := study.transfer(other.model, model, "smooth")) is not None
+        }
+        if own is None or not found:
+            continue
+        best = max(found, key=found.__getitem__)
+        if found[best] - own.mean > HIDDEN:
+            parts.append(
+                f"{named(model)} in {prose.percent(found[best], 0)} (that of {named(best)}), where its own gradient "
+                f"does in {prose.percent(own.mean, 0)}"
+            )
+    if not parts:
+        return ""
+    return (
+        f"What was made along another network's smooth gradient fools {prose.listed(parts)}: it knows less and does "
+        "more, so it is the gradient that hides."
+    )
+
+
 def in_time_caption(study: Study, attack: str = "gradient") -> str:
     """Return the finding of the figure of flips in time: the share of the last third of the steps."""
     late = {}
