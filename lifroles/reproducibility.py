@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = MappingProxyType(
         "side_by_side": "python -m benchmarks.workflow local",
         "slurm_jobs": "python -m benchmarks.workflow slurm",
         "stacked": "python -m benchmarks.stacked",
+        "twice": "git worktree add before 97fa763 && python -m benchmarks.twice before/results",
     }
 )
 """What makes each record, by its name in ``results/reproducibility/``."""
@@ -163,7 +164,7 @@ def twice_words(record: Mapping[str, Any]) -> str:
     beside = f" Between two seeds of one model they differ by {prose.points(seeds, 2)} on average." if seeds else ""
     return (
         f"{counted(len(runs), 'run')} of {listed(dict.fromkeys(run['path'].split('/')[0] for run in runs))} were "
-        f"trained twice, with the code of two commits: on {listed(f'{a} and then on {b}' for a, b in pairs)}. To the "
+        f"trained twice, by earlier and by later code: on {listed(f'{a} and then on {b}' for a, b in pairs)}. To the "
         f"bit, {curves}. The accuracies after the last epoch differ by {prose.points(statistics.fmean(apart), 2)} "
         f"on average and by {prose.points(max(apart), 2)} at most; their mean moved by {prose.points(shift, 2)}."
         f"{beside} The archive holds the second runs."

@@ -43,6 +43,8 @@ def test_every_record_is_there_and_can_be_said():
     assert page.side_by_side_table(found["side_by_side"]).rows
     assert page.slurm_jobs_words(found["slurm_jobs"])
     assert page.stacked_words(found["stacked"])
+    assert page.twice_words(found["twice"])
+    assert len(page.twice_table(found["twice"]).rows) == len(found["twice"]["runs"])
     assert [row[0] for row in page.origins(found).rows] == [page.COMMANDS[name] for name in found]
 
 
