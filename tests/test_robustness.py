@@ -21,6 +21,7 @@ from lifroles.prose import NBSP
 from lifroles.robustness import collect, order, page, study, words
 from lifroles.store import Store, read
 from lifroles.study import SCALES
+from lifroles.tables import Table
 
 SCALE = SCALES["archive"]["nmnist"]
 
@@ -179,7 +180,7 @@ def test_a_control_that_turns_the_papers_order_round_is_named(store):
         "**is reversed** under flips by chance."
     )
     assert order.turned(found).startswith(
-        "**Turned round by another attack**: *the baseline takes more than with recurrence*, under flips by chance (×"
+        "**Turned round by another attack**: *the baseline takes more than with recurrence*, under flips by chance: ×"
     )
     assert order.turned(found) in page.in_short(found).data
     table = order.order_table(found)
@@ -288,6 +289,13 @@ def test_what_transfers_is_paired_by_seed(store):
     said = words.transferred(study, "liang").replace(NBSP, " ")
     assert "50 % (with recurrence) fools" in said and "random places fool 10 %." in said
     assert words.transferred(study, "gradient") == ""
+    attacked(runs["baseline", 0], [50], scale=0.1)
+    tables = [part.caption.split(":")[0] for part in page.variations(shown(store)) if isinstance(part, Table)]
+    assert tables == [
+        "Stronger and other attacks",
+        "Transfer, the paper's attack (Liang et al. 2021)",
+        "Transfer, few flips along the gradient of a smooth surrogate",
+    ]
     texts = [part.data for part in page.variations(study) if isinstance(part, Markdown)]
     assert any("Few flips along the gradient of a smooth surrogate**: of what was made" in text for text in texts)
 

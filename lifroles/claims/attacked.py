@@ -109,7 +109,7 @@ def on_common(runs: Iterable[Record], attacks: Sequence[str]) -> Attacks:
     """Return the attacks on runs, of each seed on the recordings that were attacked in all of its networks.
 
     Arguments:
-        attacks: which count, by their names in :data:`ATTACKS`.
+        attacks: whose recordings count, by their names in :data:`ATTACKS`.
     """
     everything: dict[tuple[str, str, int], list[Attacked]] = {}
     for run in {run.spec.digest: run for run in runs}.values():
@@ -117,7 +117,8 @@ def on_common(runs: Iterable[Record], attacks: Sequence[str]) -> Attacks:
             name = kind(record)
             if name is not None and record.numbers["samples", "all"]:
                 everything.setdefault((run.variant_name, name, run.seed), []).append(Attacked.of(record))
-    common = shared({key: found for key, found in everything.items() if key[1] in attacks})
+    # Of a seed that met other attacks alone, the recordings that those share.
+    common = shared(everything) | shared({key: found for key, found in everything.items() if key[1] in attacks})
     return {key: [one.only(common[key[2]]) for one in found] for key, found in everything.items()}
 
 

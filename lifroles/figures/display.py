@@ -197,16 +197,17 @@ def train_commands(records: Iterable[Record]) -> list[str]:
 
 def probe_commands(records: Iterable[Record], probes: Sequence[str]) -> list[str]:
     """Return the commands that ask these probes, of every run whose weights are there, as they were asked."""
-    asked: dict[str, None] = {}
+    lines: list[str] = []
     runs = list(records)
     for name in probes:
         own = get(name).parameters().model_dump(mode="json")
+        asked: set[tuple[str, ...]] = set()
         for record in runs:
             for found in find(record, name):
                 changes = {k: v for k, v in found.spec.parameters.items() if v != own.get(k)}
-                parts = [part for k, v in changes.items() for part in ("--set", f"{k}={v}")]
-                asked[shlex.join(["lifroles", "probe", name, *parts])] = None
-    return list(asked)
+                asked.add(tuple(part for k, v in changes.items() for part in ("--set", f"{k}={v}")))
+        lines += [shlex.join(["lifroles", "probe", name, *p]) for p in sorted(asked, key=lambda p: (len(p), p))]
+    return lines
 
 
 def _count(n: int) -> str:

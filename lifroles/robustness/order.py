@@ -86,7 +86,7 @@ def turned(study: Study) -> str:
             and _comparable(study, more, less, a)
         }
         if found:
-            said = prose.listed(f"{ATTACK_LABELS[a]} ({_times(ratio)})" for a, ratio in found.items())
+            said = prose.listed(f"{ATTACK_LABELS[a]}: {_times(ratio)}" for a, ratio in found.items())
             parts.append(f"*{text[0].lower() + text[1:]}*, under {said}")
     return f"**Turned round by another attack**: {'; '.join(parts)}." if parts else ""
 

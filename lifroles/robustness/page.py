@@ -90,7 +90,7 @@ def order(study: Study) -> list[object]:
 def variations(study: Study) -> list[object]:
     """Return stronger and other attacks, what transfers to other models, and where in time the flips fall."""
     table = words.variations_table(study)
-    transfers = [table for attack in TRANSFERRED if (table := words.transfer_table(study, attack)) is not None]
+    transfers = [found for attack in TRANSFERRED if (found := words.transfer_table(study, attack)) is not None]
     texts = [*(words.transferred(study, attack) for attack in TRANSFERRED), words.masked(study)]
     said = "\n\n".join(filter(None, texts))
     shown: list[object] = [*([table] if table else []), *([Markdown(said)] if said else []), *transfers]
