@@ -275,13 +275,14 @@ def test_what_transfers_is_paired_by_seed(store):
     for seed, fooled in ((0, 0.4), (1, 0.6)):
         others = [runs["recurrent", s].spec.digest for s in (0, 1)]
         found = {("fooled", others[seed]): fooled, ("chance", others[seed]): 0.1, ("fooled", others[1 - seed]): 1.0}
+        found["flips", "all"] = 1000.0 + 500 * seed
         write(runs["baseline", seed], transfer.PROBE, record.Findings(found), others=others)
         # what was made along a smooth gradient is another table
         smooth = record.Findings({("fooled", others[seed]): 0.9, ("chance", others[seed]): 0.0})
         write(runs["baseline", seed], transfer.PROBE, smooth, others=others, attack="gradient", smooth=2.0)
     table = words.transfer_table(shown(store), "liang")
-    assert table.rows == [("Baseline", "50 (10)")]
-    assert table.columns == ("Made against", "With recurrence")
+    assert table.rows == [("Baseline", "1,250", "50 (10)")]
+    assert table.columns == ("Made against", "Flips", "With recurrence")
     study = shown(store)
     assert study.transfer("baseline", "recurrent").mean == pytest.approx(0.5)
     assert study.transfer("baseline", "recurrent", "smooth").mean == pytest.approx(0.9)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -15,7 +16,7 @@ from lifroles.generalisation import networks
 from lifroles.generalisation.networks import Networks, Questions, Say, Shown
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes.attack import ATTACKS
-from lifroles.probes.record import find
+from lifroles.probes.record import ProbeRecord, find
 from lifroles.robustness.sweep import Sweep
 from lifroles.statistics import Interval
 from lifroles.store import Record, Store
@@ -109,16 +110,26 @@ class Study(Shown):
             attack: how they were made, one of :data:`.attack.TRANSFERRED`.
             what: ``fooled``, or ``chance``: by as many flips in random places.
         """
-        made = {"attack": "liang", "smooth": None, **ATTACKS[attack]}
         digests = {run.spec.digest: run.seed for run in self.runs("nmnist", other)}
         found = [
             record.numbers[what, digest]
-            for run in self.runs("nmnist", model)
-            for record in find(run, "transfer", made)[:1]
+            for run, record in self._made(model, attack)
             for digest, seed in digests.items()
             if seed == run.seed and (what, digest) in record.numbers
         ]
         return networks.interval(found)
+
+    def transferred_flips(self, model: str, attack: str) -> float | None:
+        """Return the mean number of flips of what was made against a model and given to others, or ``None``."""
+        key = ("flips", "all")
+        found = [record.numbers[key] for _, record in self._made(model, attack) if key in record.numbers]
+        return statistics.fmean(found) if found else None
+
+    def _made(self, model: str, attack: str) -> Iterator[tuple[Record, ProbeRecord]]:
+        made = {"attack": "liang", "smooth": None, **ATTACKS[attack]}
+        for run in self.runs("nmnist", model):
+            for record in find(run, "transfer", made)[:1]:
+                yield run, record
 
     def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
         """Return what a probe found; of an attack the means over its seeds on the :attr:`common` recordings."""

@@ -215,7 +215,7 @@ def _fooled(study: Study, model: str, attack: str) -> str:
     if share is None:
         return "–"
     cost = "none fooled" if flips is None else f"{flips.mean:,.0f}"
-    return cost if share.mean == 1 or flips is None else f"{cost} ({prose.percent(share.mean, 0)})"
+    return cost if share.mean > 0.995 or flips is None else f"{cost} ({prose.percent(share.mean, 0)})"
 
 
 def transfer_table(study: Study, attack: str) -> Table | None:
@@ -231,13 +231,14 @@ def transfer_table(study: Study, attack: str) -> Table | None:
         for other in met:
             fooled, chance = (study.transfer(model, other, attack, what) for what in ("fooled", "chance"))
             cells.append(f"{100 * fooled.mean:.0f} ({100 * chance.mean:.0f})" if fooled and chance else "–")
-        rows.append((LABELS[model], *cells))
+        flips = study.transferred_flips(model, attack)
+        rows.append((LABELS[model], "–" if flips is None else f"{flips:,.0f}", *cells))
     caption = (
         f"Transfer, {ATTACK_LABELS[attack]}: recordings made against the model of the row, given to that of the "
         "column. Per cent fooled, of those that the column's model gets right; in brackets by as many flips in random "
-        "places."
+        "places. Flips: their mean number."
     )
-    return Table(caption, ("Made against", *(LABELS[other] for other in met)), rows)
+    return Table(caption, ("Made against", "Flips", *(LABELS[other] for other in met)), rows)
 
 
 def transferred(study: Study, attack: str) -> str:
