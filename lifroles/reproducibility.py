@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from lifroles import prose, records
+from lifroles import benchmarks, prose, records
+from lifroles.claims.quantities import MODEL_LABELS
 from lifroles.figures import Display, card
 from lifroles.paths import results_dir
 from lifroles.prose import counted, listed
@@ -163,12 +164,18 @@ def twice_words(record: Mapping[str, Any]) -> str:
     seeds = _between_seeds(runs)
     beside = f" Between two seeds of one model they differ by {prose.points(seeds, 2)} on average." if seeds else ""
     return (
-        f"{counted(len(runs), 'run')} of {listed(dict.fromkeys(run['path'].split('/')[0] for run in runs))} were "
+        f"{counted(len(runs), 'run')} of {listed(dict.fromkeys(_of(run)[0] for run in runs))} were "
         f"trained twice, by earlier and by later code: on {listed(f'{a} and then on {b}' for a, b in pairs)}. To the "
         f"bit, {curves}. The accuracies after the last epoch differ by {prose.points(statistics.fmean(apart), 2)} "
         f"on average and by {prose.points(max(apart), 2)} at most; their mean moved by {prose.points(shift, 2)}."
         f"{beside} The archive holds the second runs."
     )
+
+
+def _of(run: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return a run's benchmark and model by their names in the paper, and its seed."""
+    benchmark, model, place = run["path"].split("/")
+    return benchmarks.get(benchmark).title, MODEL_LABELS.get(model, model), place.split("-")[0].removeprefix("seed")
 
 
 def _between_seeds(runs: Sequence[Mapping[str, Any]]) -> float | None:
@@ -184,8 +191,7 @@ def twice_table(record: Mapping[str, Any]) -> Table:
     """Return both accuracies of every run."""
     rows = [
         (
-            run["path"].split("/")[1],
-            run["path"].split("/")[2].split("-")[0].removeprefix("seed"),
+            *_of(run)[1:],
             *(prose.percent(value, 2) for value in run["last"]),
             prose.signed_points(run["last"][1] - run["last"][0], 2),
             f"{100 * run['most']:.2f}",

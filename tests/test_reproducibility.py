@@ -97,13 +97,13 @@ def test_the_same_run_on_two_processors_stands_beside_what_a_seed_changes(tmp_pa
     assert [run["last"] for run in runs] == [[0.90, 0.91], [0.92, 0.88]]
     assert benchmark.twice(before, folder("third", "Abacus", 0.5)) == [], "on the same processor"
     text = plain(page.twice_words({"runs": runs}))
-    assert "2 runs of xor were trained twice" in text and "on Abacus and then on Slide rule" in text
+    assert "2 runs of Delayed spiking XOR were trained twice" in text and "on Abacus and then on Slide rule" in text
     assert "no curve is the same" in text
     assert "differ by 2.50 points on average and by 4.00 points at most; their mean moved by 1.50 points" in text
     assert "Between two seeds of one model they differ by 3.00 points on average" in text
     rows = [plain(" ".join(row)) for row in page.twice_table({"runs": runs}).rows]
-    assert rows[0].startswith("baseline 0 90.00 % 91.00 % +1.00 ")
-    assert rows[1].startswith("baseline 1 92.00 % 88.00 % −4.00 ")
+    assert rows[0].startswith("Baseline 0 90.00 % 91.00 % +1.00 ")
+    assert rows[1].startswith("Baseline 1 92.00 % 88.00 % −4.00 ")
 
 
 def test_processors_are_compared_by_the_same_runs():

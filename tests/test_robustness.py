@@ -184,8 +184,9 @@ def test_a_control_that_turns_the_papers_order_round_is_named(store):
     )
     assert order.turned(found) in page.in_short(found).data
     table = order.order_table(found)
-    assert table.columns[1:] == ("The paper's attack (Liang et al. 2021)", "Flips by chance")
-    assert table.rows[2][1].startswith("× 2.0 (".replace("2.0", f"{(100 / 50 * 101 / 51 * 102 / 52) ** (1 / 3):.2f}"))
+    assert [row[0] for row in table.rows] == ["The paper's attack (Liang et al. 2021)", "Flips by chance"]
+    assert table.columns[3] == "Baseline to with recurrence"
+    assert table.rows[0][3].startswith("× 2.0 (".replace("2.0", f"{(100 / 50 * 101 / 51 * 102 / 52) ** (1 / 3):.2f}"))
 
 
 def test_the_share_of_steps_without_a_gradient_is_said(store):

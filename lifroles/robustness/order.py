@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from lifroles import prose
-from lifroles.generalisation.networks import NOT_ASKED
+from lifroles.claims.quantities import named
+from lifroles.generalisation.networks import LABELS, NOT_ASKED
 from lifroles.probes.attack import ATTACKS
 from lifroles.robustness.labels import ATTACK_LABELS, label
 from lifroles.robustness.study import Study
@@ -55,15 +56,16 @@ def _times(found: Interval | None) -> str:
 def order_table(study: Study) -> Table:
     """Return the paper's order under every attack: how many times the flips of the other model one takes."""
     attacks = [name for name in ATTACKS if any(study.values(r.model, name, "flips") for r in study.rows)]
-    rows = [(text, *(_ratio(study, more, less, a) for a in attacks)) for more, less, text in ORDER]
-    rows.append(("Without reset against the baseline", *(_ratio(study, "no_reset", "baseline", a) for a in attacks)))
+    pairs = [(more, less) for more, less, _ in ORDER] + [("no_reset", "baseline")]
+    rows = [(label(a), *(_ratio(study, more, less, a) for more, less in pairs)) for a in attacks]
     caption = (
         "The paper's order: how many times the other model's flips the first one takes, on the recordings on which "
         "both are fooled; geometric mean over networks of the same seed with its 95 % interval. Above 1 the paper's "
-        "order holds; the last row is 1 where the reset plays no part. Where fewer than "
+        "order holds; the last column is 1 where the reset plays no part. Where fewer than "
         f"{prose.percent(MOST, 0)} of a model's recordings are fooled, the two shares stand in place of a ratio."
     )
-    return Table(caption, ("The paper's Fig. 9", *(label(a) for a in attacks)), rows)
+    heads = (f"{LABELS[more]} to {named(less)}" for more, less in pairs)
+    return Table(caption, ("Attack", *heads), rows)
 
 
 def _sure(found: Interval) -> str:
