@@ -183,6 +183,9 @@ def test_a_control_that_turns_the_papers_order_round_is_named(store):
         "**Turned round by another attack**: *the baseline takes more than with recurrence*, under flips by chance: ×"
     )
     assert order.turned(found) in page.in_short(found).data
+    bounds = order.strongest(found).replace(NBSP, " ")
+    assert "95 % of the recordings: baseline 101 and with recurrence 51 flips. By these bounds every part" in bounds
+    assert order.strongest(found) in page.in_short(found).data
     table = order.order_table(found)
     assert [row[0] for row in table.rows] == ["The paper's attack (Liang et al. 2021)", "Flips by chance"]
     assert table.columns[3] == "Baseline to with recurrence"

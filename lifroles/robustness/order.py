@@ -93,6 +93,34 @@ def turned(study: Study) -> str:
     return f"**Turned round by another attack**: {'; '.join(parts)}." if parts else ""
 
 
+def strongest(study: Study) -> str:
+    """Return, as Markdown, what every model of the order takes under the attack that needs fewest flips of it.
+
+    How many flips a network can bear is at most what the cheapest attack needs: any other attack bounds it less well.
+    """
+    least: dict[str, float] = {}
+    for model in dict.fromkeys(m for more, less, _ in ORDER for m in (more, less)):
+        found = [
+            flips.mean
+            for a in ATTACKS
+            if fooled(study, model, a) >= MOST and (flips := study.value(model, a, "flips")) is not None
+        ]
+        if found:
+            least[model] = min(found)
+    known = [(more, less, text) for more, less, text in ORDER if more in least and less in least]
+    if not known:
+        return ""
+    said = prose.listed(
+        f"{named(model)} {flips:,.0f}" for model, flips in sorted(least.items(), key=lambda item: -item[1])
+    )
+    against = [text[0].lower() + text[1:] for more, less, text in known if least[more] <= least[less]]
+    verdict = "every part of the paper's order holds" if not against else f"not so: {prose.listed(against)}"
+    return (
+        f"**Each by the attack that takes fewest flips of it**, of those that fool at least {prose.percent(MOST, 0)} "
+        f"of the recordings: {said} flips. By these bounds {verdict}; what another attack turns round is that attack's."
+    )
+
+
 def reversals(study: Study) -> str:
     """Return, as Markdown, for each part of the paper's order under which attacks it holds and which turn it round."""
     lines = []

@@ -138,7 +138,13 @@ def sweep(study: Study) -> object:
 
 def in_short(study: Study) -> Markdown:
     """Return the page's answer: what becomes of the paper's claims, and whether another attack says otherwise."""
-    said = (ledger.in_short(_outcomes(study)).data, words.hidden(study), orders.turned(study))
+    turned = orders.turned(study)
+    said = (
+        ledger.in_short(_outcomes(study)).data,
+        words.hidden(study),
+        turned,
+        orders.strongest(study) if turned else "",
+    )
     return Markdown("\n\n".join(filter(None, said)))
 
 
