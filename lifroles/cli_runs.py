@@ -203,6 +203,8 @@ def runs_archive(
     missing = wanted - {r.spec.digest for r in records}
     if missing:
         raise SpecError(f"There is no finished run {sorted(missing)[0]}: `lifroles runs` lists the digests.")
+    for record in records:
+        upkeep.undo_half_replaced(archive.place(record.spec))
     new = [r for r in records if archive.get(r.spec) is None]
     probes = 0
     other = 0

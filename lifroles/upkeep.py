@@ -109,7 +109,7 @@ def supersede(record: Record, archive: Store) -> Path:
             f"The archived run {record.spec.path} was asked {sorted(lost)[0]}, and the one that is to replace it was "
             f"not{f' (nor {len(lost) - 1} more)' if len(lost) > 1 else ''}: probe it first."
         )
-    before = place.with_name(f".{place.name}.before")
+    before = _before(place)
     try:
         place.rename(before)
         try:
@@ -123,6 +123,29 @@ def supersede(record: Record, archive: Store) -> Path:
     except OSError as error:
         raise StoreError(f"{place} cannot be replaced ({error.strerror}): free or unlock the folder.") from error
     return place
+
+
+def _before(place: Path) -> Path:
+    """Return where a run lies while another is put in its place."""
+    return place.with_name(f".{place.name}.before")
+
+
+def undo_half_replaced(place: Path) -> bool:
+    """Bring back the run that a killed process was replacing; return whether there was one.
+
+    A run that has been replaced as a whole stays so, and what it replaced goes.
+    """
+    before = _before(place)
+    if not before.is_dir():
+        return False
+    had = {one.name for one in probe_folders(before)}
+    # The last step, deleting, begins when all that it was asked stands in the new place.
+    if (place / DONE).is_file() and had <= {one.name for one in probe_folders(place)}:
+        shutil.rmtree(before)
+        return False
+    shutil.rmtree(place, ignore_errors=True)
+    before.rename(place)
+    return True
 
 
 def probe_folders(run: Path) -> list[Path]:

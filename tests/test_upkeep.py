@@ -142,6 +142,42 @@ def test_a_full_disk_leaves_the_archived_run_where_it_was(tmp_path, monkeypatch)
     assert [p.name for p in archive.place(old.spec).parent.iterdir()] == [archive.place(old.spec).name]
 
 
+@pytest.mark.parametrize("at", ["lifroles.store.Store.write", "lifroles.upkeep.copy_probes", None])
+def test_a_replacement_that_was_killed_is_undone_or_finished(tmp_path, monkeypatch, at):
+    old, new = fake_record("xor", "baseline", last=0.8), fake_record("xor", "baseline", last=0.9)
+    archive, here = store_of(tmp_path / "results", old), Store(tmp_path / "runs")
+    place = archive.place(old.spec)
+    mine = read(here.write(new))
+    for run in (place, mine.path):
+        add_probe(run, a=1.0)
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_, **__):
+        raise Killed
+
+    def tidying(path, rmtree=shutil.rmtree, **options):
+        # whoever is killed does not put back or clear away what lies at these two places
+        if path in (place, place.with_name(f".{place.name}.before")):
+            raise Killed
+        rmtree(path, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("lifroles.upkeep.shutil.rmtree", tidying)
+        if at:
+            patch.setattr(at, killed)
+        with pytest.raises(Killed):
+            upkeep.supersede(mine, archive)
+    assert place.with_name(f".{place.name}.before").is_dir()
+
+    whole = at is None
+    assert upkeep.undo_half_replaced(place) is not whole
+    assert read(place).final == (new if whole else old).final
+    assert [p.name for p in place.glob("probes/*")] == ["firing-0123456789ab"]
+    assert list(place.parent.iterdir()) == [place] and not upkeep.undo_half_replaced(place)
+
+
 def test_a_difference_is_named_by_its_field():
     a = fake_record("xor", "baseline", 0)
     b = replace(fake_record("xor", "baseline", 0, T=60), provenance={**a.provenance, "threads": 2})
