@@ -134,6 +134,13 @@ class SpikingMLP(nn.Module):
             return first(x_seq)
         return drive.product(getattr(self.nodes[0], "_kernels", None), x_seq, first.weight, first.bias)
 
+    @property
+    def input_weight(self) -> Tensor:
+        """The first layer's weights ``[H, N]``: what :meth:`current` multiplies the input with."""
+        first = self.linears[0]
+        assert isinstance(first, nn.Linear)
+        return first.weight
+
     def from_current(self, current: Tensor) -> Activity:
         """Run from the resting state, given what :meth:`current` returns."""
         functional.reset_net(self)

@@ -52,6 +52,11 @@ class RecurrentNetwork(OnBackend):
             return F.linear(x_seq, weight, bias)
         return drive.product(self._kernels, x_seq, weight, bias)
 
+    @property
+    def input_weight(self) -> Tensor:
+        """The weights ``[gates · H, N]`` that :meth:`current` multiplies the input with."""
+        return self._weights("ih")[0]
+
     def states(self, current: Tensor) -> list[State]:
         """Return what the layer holds after every step, from the state 0: its output h, for the LSTM also its cell c.
 

@@ -90,18 +90,22 @@ class SparseSequence:
         """
         if sequence.dim() != 3:
             raise SpecError(f"the sequence has shape {list(sequence.shape)}: give [T, B, N].")
+        from lifroles import _nonzero  # compiled, and slow to import
+
         steps, batch, features = sequence.shape
-        rows = sequence.detach().cpu().transpose(0, 1).reshape(batch * steps, features).numpy()
-        row, channel = np.nonzero(rows)
-        indptr = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(np.bincount(row, minlength=len(rows)), out=indptr[1:])
-        values = rows[row, channel].astype(np.float32)
-        return cls(
-            (steps, batch, features),
-            indptr,
-            channel.astype(index_type(features)),
-            None if (values == 1).all() else values,
-        )
+        dense = sequence.detach().cpu()
+        if dense.dtype not in (torch.float32, torch.float64):
+            dense = dense.float()
+        dense = dense.contiguous().numpy()
+        counts, ones = np.empty(batch * steps, np.int64), np.empty(batch * steps, np.int64)
+        _nonzero.count(dense, counts, ones)
+        indptr = np.zeros(batch * steps + 1, np.int64)
+        np.cumsum(counts, out=indptr[1:])
+        entries = int(indptr[-1])
+        indices = np.empty(entries, index_type(features))
+        values = np.empty(0 if ones.sum() == entries else entries, np.float32)
+        _nonzero.fill(dense, indptr, indices, values)
+        return cls((steps, batch, features), indptr, indices, values if len(values) else None)
 
     @classmethod
     def from_samples(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lifroles.attacks import _loops
 from lifroles.attacks.outcome import Outcome
 from lifroles.attacks.victim import Victim, require_binary
 from lifroles.errors import SpecError
+
+Array = np.ndarray[Any, Any]
 
 GAMMA = 0.05
 """Share of entries that the restricted spike flipper flips (code of Liang et al. 2021)."""
@@ -21,24 +26,40 @@ def generator(seed: int, *of: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy=seed, spawn_key=of)))
 
 
-def draws(seed: int, sample: int, iteration: int, size: int) -> Tensor:
-    """Return ``[size]`` numbers from U(0, 1) for an iteration of the attack on a sample."""
-    return torch.from_numpy(generator(seed, sample, iteration).random(size, dtype=np.float32))
+def advance(
+    x: Tensor,
+    active: Tensor,
+    gradient: Tensor,
+    chance: Callable[[int], Array],
+    *,
+    toward: int,
+    scale: float,
+    gamma: float,
+) -> Tensor:
+    """Make one step of the attack in place; return which samples found no gradient, as many as are active.
 
-
-def spikes_from_gradient(gradient: Tensor, chance: Tensor, scale: float = 1.0) -> Tensor:
-    """Return the step of the gradient-to-spike converter: -1, 0 or 1 for each entry, ``[T, B, N]``.
-
-    An entry is kept with probability ``scale · |g| / max |g|``, the maximum taken in its sample; a step is its sign.
+    The gradient-to-spike converter keeps an entry with probability ``scale · |g| / max |g|``, the maximum taken in its
+    sample; a spike moves by the sign of what is kept, and what leaves {0, 1} is clipped. Where a sample's gradient is
+    zero everywhere, the restricted spike flipper flips each of its entries with probability ``gamma``.
 
     Arguments:
-        gradient: ``[T, B, N]``.
-        chance: numbers from U(0, 1), ``[T, B, N]``.
+        x: binary ``[T, B, N]``, contiguous.
+        active: numbers of the samples under attack, ``[B']``.
+        gradient: theirs, ``[T, B', N]``, of the same type.
+        chance: returns the numbers from U(0, 1) of the sample at a place in ``active``, float32 ``[T, N]``.
+        toward: 1 to raise the loss whose gradient this is, -1 to lower it.
     """
-    size = gradient.abs()
-    largest = size.amax((0, 2), keepdim=True)
-    keep = chance < scale * size / largest.where(largest > 0, torch.ones_like(largest))
-    return gradient.sign() * keep
+    values, slopes = x.numpy(), gradient.contiguous().numpy()
+    real = slopes.dtype.type
+    whole = np.dtype(f"i{slopes.itemsize}")
+    top = np.zeros(len(active), whole)
+    _loops.largest(slopes.view(whole), whole.type(np.iinfo(whole).max), top)
+    highest = top.view(real)
+    for place, sample in enumerate(active.tolist()):
+        _loops.flip(
+            values, sample, slopes, place, highest[place], chance(place), real(scale), real(toward), np.float32(gamma)
+        )
+    return torch.from_numpy(highest == 0)
 
 
 def liang(
@@ -55,8 +76,7 @@ def liang(
 ) -> Outcome:
     """Attack every sample until it fools the network; the gradient is taken again at each iteration.
 
-    Where the gradient is not zero everywhere, the gradient-to-spike converter makes the step, and what leaves {0, 1} is
-    clipped; where it is, the restricted spike flipper flips each entry with probability ``gamma``.
+    :func:`advance` makes the step.
 
     Arguments:
         victim: the network.
@@ -77,27 +97,24 @@ def liang(
         raise SpecError(f"cap is {cap}, scale {scale}, gamma {gamma}: give cap >= 1, scale > 0 and gamma in (0, 1].")
     steps, batch, channels = x.shape
     names = torch.arange(batch) if samples is None else samples
-    adversarial = x.clone()
+    adversarial = x.clone(memory_format=torch.contiguous_format)
     iterations = torch.zeros(batch, dtype=torch.long)
     vanished = torch.zeros(batch, dtype=torch.long)
     success = victim.fooled(x, labels, targets)
+    numbers = np.empty((steps, channels), np.float32)
     for iteration in range(cap):
         active = (~success).nonzero()[:, 0]
         if not len(active):
             break
-        now = adversarial[:, active]
-        aim = labels[active] if targets is None else targets[active]
-        gradient = victim.gradient(now, aim)
-        chance = torch.stack(
-            [draws(seed, int(name), iteration, steps * channels).view(steps, channels) for name in names[active]], 1
-        )
-        away = spikes_from_gradient(gradient if targets is None else -gradient, chance, scale)
-        gone = gradient.abs().amax((0, 2)) == 0
-        stepped = (now + away).clamp(0, 1)
-        flipped = torch.where(chance < gamma, 1 - now, now)
-        now = torch.where(gone[None, :, None], flipped, stepped)
-        adversarial[:, active] = now
+        aim = None if targets is None else targets[active]
+        gradient = victim.gradient(adversarial[:, active], labels[active] if aim is None else aim)
+        called = names[active].tolist()
+
+        def chance(place: int, iteration: int = iteration, called: list[int] = called) -> Array:
+            return generator(seed, called[place], iteration).random(out=numbers, dtype=np.float32)
+
+        gone = advance(adversarial, active, gradient, chance, toward=1 if aim is None else -1, scale=scale, gamma=gamma)
         iterations[active] += 1
         vanished[active] += gone.long()
-        success[active] = victim.fooled(now, labels[active], None if targets is None else targets[active])
+        success[active] = victim.fooled(adversarial[:, active], labels[active], aim)
     return Outcome(x, adversarial, success, iterations, vanished)

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lifroles.errors import SpecError
+from lifroles.networks import SpikingMLP
 from lifroles.neuron import VariantLIF
+from lifroles.rnn import RecurrentNetwork
 from lifroles.sparse import SparseSequence
 
 SPARSE_BELOW = 0.1
@@ -51,7 +53,8 @@ def require_binary(x: Tensor) -> None:
 
 def packed(x: Tensor) -> Tensor | SparseSequence:
     """Return an input ``[T, B, N]`` as rows of events where that is faster, else as it is."""
-    return SparseSequence.from_dense(x) if x.count_nonzero() < SPARSE_BELOW * x.numel() else x
+    events = SparseSequence.from_dense(x)
+    return events if events.density < SPARSE_BELOW else x
 
 
 class Victim:
@@ -113,11 +116,20 @@ class Victim:
 
     def gradient(self, x: Tensor, classes: Tensor) -> Tensor:
         """Return the gradient of each sample's cross-entropy to ``classes`` by its input, ``[T, B, N]``."""
-        x = x.detach().clone().requires_grad_()
-        # The sum keeps each sample's gradient free of the batch's size.
-        loss = F.cross_entropy(self._scores(self._attacked(x).output), classes, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, x)
+        network = self._attacked
+        events = packed(x)
+        if isinstance(events, SparseSequence) and isinstance(network, SpikingMLP | RecurrentNetwork):
+            # The first layer is linear, so only the way back through it is dense.
+            current = network.current(events).detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self._loss(network.from_current(current).output, classes), current)
+            return slope @ network.input_weight
+        x = x.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(self._loss(network(x).output, classes), x)
         return gradient
+
+    def _loss(self, output: Tensor, classes: Tensor) -> Tensor:
+        # The sum keeps each sample's gradient free of the batch's size.
+        return F.cross_entropy(self._scores(output), classes, reduction="sum")
 
 
 def _frozen(network: nn.Module) -> nn.Module:

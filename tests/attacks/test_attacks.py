@@ -9,24 +9,78 @@ from hypothesis import strategies as st
 from victims import Deaf, Tally, small, spikes
 
 from lifroles.attacks import Victim, by_chance, by_gradient, fewest, liang, shrink
-from lifroles.attacks.liang import spikes_from_gradient
+from lifroles.attacks.liang import advance
 from lifroles.attacks.victim import network_hash
+from lifroles.baselines import BASELINES
 from lifroles.errors import SpecError
+from lifroles.rnn import RecurrentNetwork
 from lifroles.sparse import SparseSequence
 from lifroles.variant import PAPER_VARIANTS
+
+
+def advanced(x, gradient, chance, active=None, **options):
+    """What one step of the attack makes of ``x``, and where it found no gradient."""
+    x = x.clone()
+    active = torch.arange(x.shape[1]) if active is None else active
+    gone = advance(
+        x,
+        active,
+        gradient,
+        lambda place: chance[:, place].numpy(),
+        **{"toward": 1, "scale": 1.0, "gamma": 0.05, **options},
+    )
+    return x, gone
 
 
 def test_the_converter_keeps_an_entry_with_the_probability_of_its_share_of_the_largest_gradient():
     gradient = torch.tensor([[[4.0, -2.0, 0.0]], [[-1.0, 0.5, 4.0]]])
     chance = torch.tensor([[[0.99, 0.49, 0.0]], [[0.26, 0.12, 1.0]]])
-    assert spikes_from_gradient(gradient, chance).tolist() == [[[1.0, -1.0, 0.0]], [[0.0, 1.0, 0.0]]]
-    assert spikes_from_gradient(gradient, chance, 0.5).tolist() == [[[0.0, 0.0, 0.0]], [[0.0, 0.0, 0.0]]]
-    assert not spikes_from_gradient(torch.zeros(2, 1, 3), torch.zeros(2, 1, 3)).any()
+    dark, lit = torch.zeros(2, 1, 3), torch.ones(2, 1, 3)
+    assert advanced(dark, gradient, chance)[0].tolist() == [[[1.0, 0.0, 0.0]], [[0.0, 1.0, 0.0]]]
+    assert advanced(lit, gradient, chance)[0].tolist() == [[[1.0, 0.0, 1.0]], [[1.0, 1.0, 1.0]]]
+    assert advanced(lit, gradient, chance, toward=-1)[0].tolist() == [[[0.0, 1.0, 1.0]], [[1.0, 0.0, 1.0]]]
+    assert torch.equal(advanced(lit, gradient, chance, scale=0.5)[0], lit)
 
 
 def test_the_converters_maximum_is_each_samples_own():
     gradient = torch.tensor([[[1.0, 0.5], [100.0, 1.0]]])
-    assert spikes_from_gradient(gradient, torch.full((1, 2, 2), 0.4)).tolist() == [[[1.0, 1.0], [1.0, 0.0]]]
+    found, gone = advanced(torch.zeros(1, 2, 2), gradient, torch.full((1, 2, 2), 0.4))
+    assert found.tolist() == [[[1.0, 1.0], [1.0, 0.0]]] and gone.tolist() == [False, False]
+
+
+def test_samples_that_are_not_under_attack_stay():
+    x, active = torch.zeros(1, 4, 2), torch.tensor([3, 1])
+    gradient = torch.tensor([[[0.0, 0.0], [1.0, -1.0]]])
+    chance = torch.tensor([[[0.04, 0.06], [0.5, 0.5]]])
+    found, gone = advanced(x, gradient, chance, active)
+    assert found.tolist() == [[[0.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]] and gone.tolist() == [True, False]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 4), st.integers(1, 5), st.integers(1, 40), st.sampled_from([torch.float32, torch.float64]),
+    st.sampled_from([1, -1]), st.floats(1e-3, 3.0), st.integers(0, 2**31),
+)  # fmt: skip
+def test_a_step_is_liangs_in_torchs_own_operations(steps, batch, channels, dtype, toward, scale, seed):
+    random = torch.Generator().manual_seed(seed)
+    shape = steps, batch, channels
+    x = (torch.rand(shape, generator=random) < 0.3).to(dtype)
+    gradient = torch.randn(shape, generator=random).to(dtype) * 10 ** float(
+        torch.randint(-38, 38, (), generator=random)
+    )
+    gradient *= torch.rand(shape, generator=random) < 0.8
+    gradient[:, torch.rand(batch, generator=random) < 0.3] = 0
+    chance = torch.rand(shape, generator=random)
+
+    size = gradient.abs()
+    top = size.amax((0, 2), keepdim=True)
+    step = toward * gradient.sign() * (chance < scale * size / top.where(top > 0, torch.ones_like(top)))
+    moved = (x + step).clamp(0, 1)
+    expected = torch.where(top == 0, torch.where(chance < 0.05, 1 - x, x), moved)
+
+    found, gone = advanced(x, gradient, chance, toward=toward, scale=scale)
+    assert torch.equal(found, expected)
+    assert torch.equal(gone, top.flatten() == 0)
 
 
 def test_steps_are_clipped_to_spikes_and_the_weight_with_no_effect_is_left_alone():
@@ -165,6 +219,27 @@ def test_a_samples_gradient_is_that_of_its_cross_entropy():
     share = torch.sigmoid(torch.tensor([1.0, -1.0]))
     expected = share[:, None] * torch.tensor([1.0, -2.0])
     torch.testing.assert_close(victim.gradient(x, torch.tensor([0, 0]))[0], expected)
+
+
+@pytest.mark.parametrize("options", [{}, {"width": 1.0}, {"smooth": 2.0}, {"penultimate_threshold": 1.0}])
+@pytest.mark.parametrize("name", [*PAPER_VARIANTS, *BASELINES])
+def test_events_and_frames_get_the_same_gradient(name, options, monkeypatch):
+    from lifroles.benchmarks import get, resolve_variant
+
+    torch.manual_seed(0)
+    if name in BASELINES:
+        network = RecurrentNetwork((18, 12, 3), BASELINES[name]).double()
+        options = {}
+    else:
+        network = small(resolve_variant(get("nmnist"), name)).double()
+    victim = Victim(network, **options)
+    x = spikes(6, 20, 18, rate=0.08).double()
+    labels, _ = victim.predict(x)
+    by_events = victim.gradient(x, labels)
+    monkeypatch.setattr("lifroles.attacks.victim.SPARSE_BELOW", 0.0)
+    by_frames = victim.gradient(x, labels)
+    assert by_events.any()
+    torch.testing.assert_close(by_events, by_frames, rtol=1e-10, atol=1e-14)
 
 
 def test_the_fewest_flips_are_those_that_cross_the_margin():
