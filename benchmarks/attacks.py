@@ -1,7 +1,8 @@
 """How much faster is an attack on many recordings at once? ``python -m benchmarks.attacks DIGEST``.
 
 The attack of Liang et al. (2021) on the same recordings of N-MNIST, in one batch and one by one. Random numbers belong
-to recordings, so both find the same flips, which is checked.
+to recordings, so both find the same flips, which is checked. Beside them stands what no batch makes cheaper: the matrix
+product that takes a gradient back through the first layer, and the random numbers.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from lifroles import attacks, paths, provenance, records
 from lifroles.attacks import Outcome, Victim
+from lifroles.attacks.liang import generator
 from lifroles.errors import SpecError
+from lifroles.networks import SpikingMLP
 from lifroles.probes import samples
 from lifroles.probes.attack import common, dense
+from lifroles.rnn import RecurrentNetwork
 from lifroles.store import Record, Store
 
 WANTED = 20.0
@@ -26,7 +31,7 @@ WANTED = 20.0
 
 
 def measure(run: Record, each: int, rounds: int, cap: int) -> dict[str, Any]:
-    """Return seconds a recording and iteration, in one batch and one by one; both take turns.
+    """Return seconds a recording and iteration, in one batch and one by one, and for the parts; all take turns.
 
     Arguments:
         run: a trained run on N-MNIST with its weights.
@@ -43,7 +48,17 @@ def measure(run: Record, each: int, rounds: int, cap: int) -> dict[str, Any]:
     def attack(at: slice) -> Outcome:
         return attacks.liang(victim, x[:, at], labels[at], samples=chosen[at], cap=cap)
 
-    found: dict[str, list[float]] = {"batch": [], "one_by_one": []}
+    assert isinstance(network, SpikingMLP | RecurrentNetwork)  # what N-MNIST's networks are
+    weight = network.input_weight
+    steps_of_time, count, channels = x.shape
+    slope = torch.randn(steps_of_time, count, len(weight))
+    numbers = np.empty(steps_of_time * channels, np.float32)
+
+    def draw() -> None:
+        for n in chosen.tolist():
+            generator(0, n, 0).random(out=numbers, dtype=np.float32)
+
+    found: dict[str, list[float]] = {"batch": [], "one_by_one": [], "product": [], "draws": []}
     steps = 0
     for i in range(rounds + 1):
         start = time.perf_counter()
@@ -51,12 +66,19 @@ def measure(run: Record, each: int, rounds: int, cap: int) -> dict[str, Any]:
         middle = time.perf_counter()
         apart = [attack(slice(n, n + 1)) for n in range(len(chosen))]
         end = time.perf_counter()
+        with torch.no_grad():
+            _ = slope @ weight
+        product = time.perf_counter()
+        draw()
+        drawn = time.perf_counter()
         steps = int(together.iterations.sum())
         if together.flips.tolist() != [int(one.flips) for one in apart]:
             raise SpecError("The batch and the single recordings were not attacked alike: do not time them.")
         if i:
             found["batch"].append((middle - start) / steps)
             found["one_by_one"].append((end - middle) / steps)
+            found["product"].append((product - end) / count)
+            found["draws"].append((drawn - product) / count)
     one, many = statistics.median(found["one_by_one"]), statistics.median(found["batch"])
     return {
         "run": run.spec.path,
@@ -64,6 +86,8 @@ def measure(run: Record, each: int, rounds: int, cap: int) -> dict[str, Any]:
         "iterations": steps,
         "seconds_batch": many,
         "seconds_one_by_one": one,
+        "seconds_product": statistics.median(found["product"]),
+        "seconds_draws": statistics.median(found["draws"]),
         "gain": one / many,
         "rounds": rounds,
     }

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,13 +17,13 @@ from benchmarks.kernels import __main__ as command_line
 from benchmarks.kernels import floor, inside, measure, run
 from benchmarks.kernels.candidates import LAYER_CANDIDATES, NETWORK_CANDIDATES, OURS, PEERS, Inputs, Loop, Training
 from benchmarks.kernels.workloads import NETWORKS, Layer, Network, layers, shrunk
-from lifroles import speed
+from lifroles import records, speed
 from lifroles.errors import StoreError
 from lifroles.figures import speed as figures
 from lifroles.figures import svg
 from lifroles.libraries import LIBRARIES
 from lifroles.prose import NBSP
-from lifroles.speed import tables, words
+from lifroles.speed import attack, tables, words
 
 NETS = {work.name: work for group in NETWORKS.values() for work in group}
 RATES = floor.Rates(operations=1e9, bytes=1e9)
@@ -355,3 +356,25 @@ def test_reading_the_record_needs_neither_torch_nor_the_benchmark() -> None:
     code = "import sys; from lifroles import speed; print([m for m in ('torch', 'benchmarks') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_page_says_how_much_a_batch_of_an_attack_gains_and_what_bounds_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lifroles.speed.attack.results_dir", lambda: tmp_path)
+    assert "Not measured" in attack.shown()[0].data
+    case = {
+        "run": "nmnist/baseline/seed0-4c8653c31259", "recordings": 100, "iterations": 600, "rounds": 5, "gain": 6.0,
+        "seconds_batch": 1e-3, "seconds_one_by_one": 6e-3, "seconds_product": 4e-4, "seconds_draws": 1e-4,
+    }  # fmt: skip
+    provenance = {"processor": "a processor", "threads": 1, "commit": "0123456789"}
+    records.write({"wanted": 20.0, "case": case, "provenance": provenance}, attack.path())
+    text, table, card = attack.shown()
+    assert "is attacked 6.0× as fast" in text.data and "goal was 20×: it is not reached" in text.data
+    assert "no batch could be more than 12× as fast" in text.data
+    assert [row[1] for row in table.rows] == [f"{n}{NBSP}ms" for n in ("6.00", "1.00", "0.400", "0.100")]
+    assert "python -m benchmarks.attacks 4c8653c31259" in card.html
+
+    records.write({"wanted": 20.0, "case": {**case, "gain": 21.0}, "provenance": provenance}, attack.path())
+    text = attack.shown()[0].data
+    assert "it is reached" in text and "no batch" not in text
