@@ -165,6 +165,22 @@ def test_the_seeds_of_an_attack_are_counted(store):
         attacked(trained(store, "baseline", seed), [100], attack="gradient")
     assert words.fig9_table(shown(store), "liang").rows[0][-1] == "2 × 3"
     assert words.fig9_table(shown(store), "gradient").rows[0][-1] == "2"
+    attacked(trained(store, "baseline", 2), [100])
+    assert words.fig9_table(shown(store), "liang").rows[0][-1] == "3 × 1 to 3"
+
+
+def test_a_network_with_fewer_attack_seeds_than_the_others_is_named(store):
+    for seed, drawn in ((0, 3), (1, 3)):
+        for k in range(drawn):
+            attacked(trained(store, "baseline", seed), [100], seed=k)
+    assert "the mean over 3 seeds of an attack with chance; bars" in words.fig9_caption(shown(store))
+    attacked(trained(store, "recurrent"), [100])
+    attacked(trained(store, "no_reset"), [100])
+    said = words.fig9_caption(shown(store))
+    assert (
+        "the mean over 3 seeds of an attack with chance (1 for seed 0 of with recurrence and without reset)" in said
+        or ("(1 for seed 0 of without reset and with recurrence)" in said)
+    )
 
 
 def test_a_control_that_turns_the_papers_order_round_is_named(store):

@@ -88,9 +88,13 @@ def fig9_table(study: Study, attack: str) -> Table:
 
 def _seeds(study: Study, model: str, attack: str, networks: int) -> str:
     """Return how many networks were attacked, and how often each."""
-    drawn = min(len(found) for (one, name, _), found in study.attacked.items() if (one, name) == (model, attack))
-    return str(networks) if drawn == 1 else f"{networks} × {drawn}"
+    drawn = [len(found) for (one, name, _), found in study.attacked.items() if (one, name) == (model, attack)]
+    low, high = min(drawn), max(drawn)
+    return str(networks) if high == 1 else f"{networks} × {low if low == high else f'{low} to {high}'}"
 
+
+BY_CHANCE = ("liang", "chance")
+"""Attacks that come out differently with another seed of theirs."""
 
 MEASURES = ("flips", "fraction", "l2", "inserted", "success", "vanished")
 
@@ -137,9 +141,27 @@ def fig9_caption(study: Study) -> str:
     if not parts:
         return f"Attacks: {NOT_ASKED}."
     return (
-        f"{_sentence(parts)} Points: networks, each the mean over attack seeds; bars: mean and 95 % "
+        f"{_sentence(parts)} Points: networks, each {_over_attack_seeds(study)}; bars: mean and 95 % "
         "interval; in italics: the share of recordings fooled, where some were not."
     )
+
+
+def _over_attack_seeds(study: Study) -> str:
+    """Return over how many seeds of the attacks with chance a network's point is the mean."""
+    counts: dict[tuple[str, int], int] = {}
+    for (model, attack, seed), found in study.attacked.items():
+        if attack in BY_CHANCE and attack in study.parameters.attacks:
+            counts[model, seed] = min(len(found), counts.get((model, seed), len(found)))
+    if not counts:
+        return "attacked without chance"
+    most = max(counts.values())
+    fewer: dict[tuple[int, int], list[str]] = {}
+    for (model, seed), count in counts.items():
+        if count < most:
+            fewer.setdefault((count, seed), []).append(named(model))
+    but = [f"{count} for seed {seed} of {prose.listed(models)}" for (count, seed), models in sorted(fewer.items())]
+    text = f"the mean over {prose.counted(most, 'seed')} of an attack with chance"
+    return f"{text} ({'; '.join(but)})" if but else text
 
 
 def vanishing(study: Study, attack: str = "liang") -> str:
