@@ -97,7 +97,7 @@ def liang(
         raise SpecError(f"cap is {cap}, scale {scale}, gamma {gamma}: give cap >= 1, scale > 0 and gamma in (0, 1].")
     steps, batch, channels = x.shape
     names = torch.arange(batch) if samples is None else samples
-    adversarial = x.clone(memory_format=torch.contiguous_format)
+    adversarial = x.detach().clone(memory_format=torch.contiguous_format)
     iterations = torch.zeros(batch, dtype=torch.long)
     vanished = torch.zeros(batch, dtype=torch.long)
     success = victim.fooled(x, labels, targets)
