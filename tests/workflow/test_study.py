@@ -43,6 +43,22 @@ def test_the_book_target_has_the_runs_and_probes_that_the_pages_ask_for(monkeypa
     assert {question.path for question in study.get("fig9").questions(profile)} <= questions
 
 
+@pytest.mark.parametrize("profile", study.SCALES)
+def test_a_scale_names_nothing_that_the_protocol_has_anyway(profile):
+    for name, scale in study.SCALES[profile].items():
+        spec = RunSpec.of(name, "baseline", 0, scale.source, **scale.changes)
+        # Pages find a run by what it changes.
+        assert spec.changes() == dict(scale.changes)
+
+
+def test_the_page_on_accuracy_finds_the_archived_runs_of_every_scale(tmp_path):
+    store = Store(tmp_path)
+    for name, scale in study.SCALES["archive"].items():
+        store.write(fake_record(name, "baseline", 0, scale.source, last=0.5, **scale.changes))
+    found = accuracy.collect(AccuracyParameters(), lambda _: None, store)
+    assert {name for name in study.SCALES["archive"] if found.records(name)} == set(study.SCALES["archive"])
+
+
 def test_the_book_of_the_archive_needs_no_run():
     assert study.get("book").specs("archive") == []
     plan = reproduce.plan("book")
