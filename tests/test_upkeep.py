@@ -147,9 +147,10 @@ def test_a_replacement_that_was_killed_is_undone_or_finished(tmp_path, monkeypat
     old, new = fake_record("xor", "baseline", last=0.8), fake_record("xor", "baseline", last=0.9)
     archive, here = store_of(tmp_path / "results", old), Store(tmp_path / "runs")
     place = archive.place(old.spec)
-    mine = read(here.write(new))
-    for run in (place, mine.path):
+    written = here.write(new)
+    for run in (place, written):
         add_probe(run, a=1.0)
+    mine = read(written)
 
     class Killed(BaseException):
         pass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+
 from lifroles import benchmarks, prose
 from lifroles.accuracy.study import Cell, Study
 from lifroles.statistics import FEWEST
@@ -69,7 +71,7 @@ def accuracy_table(study: Study, benchmark: str) -> Table:
         reported = cell.reported.text if cell.reported else "–"
         if cell.last is None or cell.best is None:
             why = f"failed: {cell.failed[0].reason}" if cell.failed else NOT_RUN
-            rows.append((label(cell.variant), reported, why, *["–"] * (3 if departs else 4)))
+            rows.append((label(cell.variant), reported, why, *["–"] * (5 if departs else 6)))
             continue
         failed = f"; {prose.counted(len(cell.failed), 'run')} failed" if cell.failed else ""
         seeds = ", ".join(str(r.seed) for r in cell.records) + failed
@@ -78,7 +80,9 @@ def accuracy_table(study: Study, benchmark: str) -> Table:
         last, best = prose.interval(cell.last), prose.percent(cell.best.mean)
         # Runs of another protocol are no measure of the paper's number.
         compared = () if departs else (_compared(cell),)
-        rows.append((label(cell.variant), reported, last, best, against, *compared, seeds))
+        learned = prose.percent(fmean(r.history["train_accuracy"][-1] for r in cell.records))
+        fired = f"{fmean(rates):.4f}" if (rates := cell.rates("hidden1")) else "–"
+        rows.append((label(cell.variant), reported, last, best, against, *compared, learned, fired, seeds))
     columns = (
         "Variant",
         "Paper",
@@ -86,13 +90,17 @@ def accuracy_table(study: Study, benchmark: str) -> Table:
         "Here, best epoch",
         "Against the baseline, points",
         *(() if departs else ("The paper's number lies",)),
+        "Here, on the training set",
+        "Spikes per hidden neuron and step",
         "Seeds",
     )
     chance = prose.percent(benchmarks.get(benchmark).chance, 0)
     caption = (
         f"{title(benchmark)} ({departs or 'full protocol'}, source {study.scale(benchmark).source}): test accuracy, "
         "mean and 95 % t-interval over seeds, beside Table 6. The best epoch is chosen by test accuracy, so it is "
-        f"optimistic. Against the baseline: last epoch, seed by seed. Chance is {chance}."
+        "optimistic. Against the baseline: last epoch, seed by seed. A network that is no better on its training set "
+        "did not learn, whatever it remembers; the spikes are those of the first hidden layer, after the last epoch. "
+        f"Chance is {chance}."
     )
     return Table(caption, columns, rows)
 
