@@ -134,18 +134,25 @@ def undo_half_replaced(place: Path) -> bool:
     """Bring back the run that a killed process was replacing; return whether there was one.
 
     A run that has been replaced as a whole stays so, and what it replaced goes.
+
+    Raises:
+        StoreError: the folder cannot be written to.
     """
     before = _before(place)
     if not before.is_dir():
         return False
     had = {one.name for one in probe_folders(before)}
     # The last step, deleting, begins when all that it was asked stands in the new place.
-    if (place / DONE).is_file() and had <= {one.name for one in probe_folders(place)}:
-        shutil.rmtree(before)
-        return False
-    shutil.rmtree(place, ignore_errors=True)
-    before.rename(place)
-    return True
+    whole = (place / DONE).is_file() and had <= {one.name for one in probe_folders(place)}
+    try:
+        if whole:
+            shutil.rmtree(before)
+        else:
+            shutil.rmtree(place, ignore_errors=True)
+            before.rename(place)
+    except OSError as error:
+        raise StoreError(f"{place} cannot be brought back ({error.strerror}): free or unlock the folder.") from error
+    return not whole
 
 
 def probe_folders(run: Path) -> list[Path]:
