@@ -6,6 +6,7 @@
 
 import math
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from IPython.display import Markdown
 
 from lifroles import probes
 from lifroles.claims.archive import Archive
+from lifroles.figures import Display
 from lifroles.parameters import RobustnessParameters
 from lifroles.probes import attack, attack_steps, corruption, record, transfer
 from lifroles.probes.attack import ATTACKS
@@ -21,7 +23,6 @@ from lifroles.prose import NBSP
 from lifroles.robustness import collect, order, page, study, words
 from lifroles.store import Store, read
 from lifroles.study import SCALES
-from lifroles.tables import Table
 
 SCALE = SCALES["archive"]["nmnist"]
 
@@ -295,28 +296,24 @@ def test_what_transfers_is_paired_by_seed(store):
     for seed, fooled in ((0, 0.4), (1, 0.6)):
         others = [runs["recurrent", s].spec.digest for s in (0, 1)]
         found = {("fooled", others[seed]): fooled, ("chance", others[seed]): 0.1, ("fooled", others[1 - seed]): 1.0}
+        found["chance", others[1 - seed]] = 0.0
         found["flips", "all"] = 1000.0 + 500 * seed
         write(runs["baseline", seed], transfer.PROBE, record.Findings(found), others=others)
         # what was made along a smooth gradient is another table
-        smooth = record.Findings({("fooled", others[seed]): 0.9, ("chance", others[seed]): 0.0})
+        made = {("fooled", others[seed]): 0.9, ("chance", others[seed]): 0.0, ("flips", "all"): 10.0}
+        smooth = record.Findings(made)
         write(runs["baseline", seed], transfer.PROBE, smooth, others=others, attack="gradient", smooth=2.0)
-    table = words.transfer_table(shown(store), "liang")
-    assert table.rows == [("Baseline", "1,250", "50 (10)")]
-    assert table.columns == ("Made against", "Flips", "With recurrence")
     study = shown(store)
     assert study.transfer("baseline", "recurrent").mean == pytest.approx(0.5)
+    assert study.transfer("baseline", "recurrent", what="chance").mean == pytest.approx(0.1)
+    assert study.transfer("baseline", "recurrent", what="flips").mean == pytest.approx(1250)
     assert study.transfer("baseline", "recurrent", "smooth").mean == pytest.approx(0.9)
     assert study.transfer("recurrent", "baseline") is None
     said = words.transferred(study, "liang").replace(NBSP, " ")
     assert "50 % (with recurrence) fools" in said and "random places fool 10 %." in said
     assert words.transferred(study, "gradient") == ""
-    attacked(runs["baseline", 0], [50], scale=0.1)
-    tables = [part.caption.split(":")[0] for part in page.variations(shown(store)) if isinstance(part, Table)]
-    assert tables == [
-        "Stronger and other attacks",
-        "Transfer, the paper's attack (Liang et al. 2021)",
-        "Transfer, few flips along the gradient of a smooth surrogate",
-    ]
+    (drawn,) = (part for part in page.variations(study) if isinstance(part, Display))
+    assert "mean over 2 seeds" in drawn.html and "baseline,recurrent,1,0.6,0.1,1500" in unquote(drawn.html)
     texts = [part.data for part in page.variations(study) if isinstance(part, Markdown)]
     assert any("Few flips along the gradient of a smooth surrogate**: of what was made" in text for text in texts)
 
@@ -324,7 +321,8 @@ def test_what_transfers_is_paired_by_seed(store):
 def test_a_transfer_that_fools_more_than_the_own_gradient_shows_that_it_is_hidden(store):
     runs = {model: trained(store, model) for model in ("baseline", "recurrent")}
     for model, other, fooled, own in (("baseline", "recurrent", 0.7, 1), ("recurrent", "baseline", 0.8, 3)):
-        found = {("fooled", runs[other].spec.digest): fooled, ("chance", runs[other].spec.digest): 0.0}
+        digest = runs[other].spec.digest
+        found = {("fooled", digest): fooled, ("chance", digest): 0.0, ("flips", "all"): 5.0}
         changes = {"others": [runs[other].spec.digest], "attack": "gradient", "smooth": 2.0}
         write(runs[model], transfer.PROBE, record.Findings(found), **changes)
         attacked(runs[model], [10] * own + [None] * (4 - own), attack="gradient")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from lifroles.claims.attacked import corruption
 from lifroles.figures.generalisation import line, name
 from lifroles.figures.style import CHANCE, INK, PAPER, figure, style
 from lifroles.generalisation.networks import Networks
+from lifroles.probes.attack import TRANSFERRED
 from lifroles.probes.attack_steps import Array
 from lifroles.robustness.study import Study
 from lifroles.robustness.sweep import FEWEST, STRENGTHS, Sweep
@@ -181,6 +183,34 @@ def in_time(study: Study, labels: dict[str, str]) -> Figure | None:
             ax.set_ylabel("flips (%)")
         axes[-1].set_xlabel("step of 3 ms")
         axes[0].legend(fontsize=7.6, frameon=False, ncols=2)
+        return fig
+
+
+def transfers(study: Study, labels: dict[str, str]) -> Figure | None:
+    """Return how much of what fools one model fools another, one panel an attack; ``None`` without data."""
+    attacks = [a for a in TRANSFERRED if any(t.attack == a for t in study.transfers)]
+    models = [r.model for r in study.rows if any(r.model in (t.made, t.met) for t in study.transfers)]
+    if not attacks:
+        return None
+    with style():
+        description = "Share of the recordings made against one model that fool another, one panel an attack."
+        fig, axes = figure(len(attacks), len(attacks) * (90 + 22 * len(models)), description)
+        for ax, attack in zip(axes, attacks, strict=True):
+            shades = np.zeros((len(models), len(models), 4))
+            shades[..., :3] = RISE
+            for (y, made), (x, met) in itertools.product(enumerate(models), enumerate(models)):
+                found = study.transfer(made, met, attack)
+                if found is not None:
+                    shades[y, x, 3] = 0.8 * found.mean
+                ax.text(x, y, "–" if found is None else f"{100 * found.mean:.0f}", ha="center", va="center", fontsize=8)
+            ax.imshow(shades, interpolation="nearest", aspect="auto")
+            names = [name(model) for model in models]
+            ax.set_xticks(range(len(models)), names, rotation=40, ha="right", rotation_mode="anchor", fontsize=8.4)
+            ax.set_yticks(range(len(models)), names, fontsize=8.4)
+            ax.tick_params(length=0)
+            ax.set_title(labels[attack], fontsize=9.6)
+            ax.set_ylabel("made against", fontsize=9.6)
+        axes[-1].set_xlabel("given to", fontsize=9.6)
         return fig
 
 

@@ -90,10 +90,14 @@ def order(study: Study) -> list[object]:
 def variations(study: Study) -> list[object]:
     """Return stronger and other attacks, what transfers to other models, and where in time the flips fall."""
     table = words.variations_table(study)
-    transfers = [found for attack in TRANSFERRED if (found := words.transfer_table(study, attack)) is not None]
+    transfers = figures.transfers(study, TITLES)
     texts = [*(words.transferred(study, attack) for attack in TRANSFERRED), words.masked(study)]
     said = "\n\n".join(filter(None, texts))
-    shown: list[object] = [*([table] if table else []), *([Markdown(said)] if said else []), *transfers]
+    shown: list[object] = [table, _card(study, table.caption, "attack")] if table else []
+    shown += [Markdown(said)] if said else []
+    if transfers is not None:
+        download = words.transfer_download(study)
+        shown.append(_shown(study, transfers, words.transfer_caption(study), ["transfer"], download))
     missing = [what for what, found in (("variations of the attacks", table), ("transfer", transfers)) if not found]
     if missing:
         text = f"{prose.listed(missing)}: {words.NOT_ASKED}."
@@ -101,13 +105,8 @@ def variations(study: Study) -> list[object]:
     fig = figures.in_time(study, TITLES)
     said = words.in_time_caption(study)
     if fig is not None:
-        return [*shown, _shown(study, fig, said, ["attack", "transfer"])]
-    tables = (
-        [_card(study, "Other attacks and transfer", "attack", "transfer")]
-        if any(isinstance(o, Table) for o in shown)
-        else []
-    )
-    return [*shown, *tables, Markdown(said)]
+        return [*shown, _shown(study, fig, said, ["attack"])]
+    return [*shown, Markdown(said)]
 
 
 def corruptions(study: Study) -> list[object]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
@@ -15,8 +15,8 @@ from lifroles.claims.attacked import Array, Attacks, numbers, on_common, values
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import Networks, Questions, Say, Shown
 from lifroles.parameters import RobustnessParameters
-from lifroles.probes.attack import ATTACKS
-from lifroles.probes.record import ProbeRecord, find
+from lifroles.probes.attack import ATTACKS, TRANSFERRED
+from lifroles.probes.record import find
 from lifroles.robustness.sweep import Sweep
 from lifroles.statistics import Interval
 from lifroles.store import Record, Store
@@ -38,6 +38,29 @@ ONCE: Questions = MappingProxyType(
     {name: tuple(changes for changes in asked if not changes.get("seed")) for name, asked in ASKED.items()}
 )
 """The same with one seed of the attacks, for toy scale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Recordings made against one network and given to another.
+
+    Arguments:
+        attack: how they were made, one of :data:`.attack.TRANSFERRED`.
+        made: the model that they were made against.
+        met: the model that they were given to.
+        seed: of both networks.
+        fooled: share of the recordings that ``met`` gets right and that fool it.
+        chance: the same of as many flips in random places.
+        flips: mean number of flips.
+    """
+
+    attack: str
+    made: str
+    met: str
+    seed: int
+    fooled: float
+    chance: float
+    flips: float
 
 
 @dataclass(frozen=True)
@@ -101,6 +124,23 @@ class Study(Shown):
                     shares.append(steps / np.sum(steps))
         return np.mean(shares, 0) if shares else None
 
+    @cached_property
+    def transfers(self) -> Sequence[Transfer]:
+        """What was made against one network of the page and given to another of the same seed."""
+        of = {run.spec.digest: (row.model, run.seed) for row in self.rows for run in row.records}
+        asked = {attack: {"attack": "liang", "smooth": None, **ATTACKS[attack]} for attack in TRANSFERRED}
+        found: dict[tuple[str, str, str, int], Transfer] = {}
+        for (attack, made), run in itertools.product(asked.items(), self.records):
+            model, seed = of[run.spec.digest]
+            # several records of a run name other networks each
+            for record in find(run, "transfer", made):
+                for (what, digest), fooled in record.numbers.items():
+                    if what == "fooled" and of.get(digest, ("", -1))[1] == seed:
+                        chance, flips = record.numbers["chance", digest], record.numbers["flips", "all"]
+                        pair = attack, model, of[digest][0], seed
+                        found.setdefault(pair, Transfer(*pair, fooled, chance, flips))
+        return tuple(found.values())
+
     def transfer(self, model: str, other: str, attack: str = "liang", what: str = "fooled") -> Interval | None:
         """Return how many recordings that fool a model fool another of the same seed, mean over seeds, or ``None``.
 
@@ -108,28 +148,10 @@ class Study(Shown):
             model: what the recordings were made against.
             other: what meets them.
             attack: how they were made, one of :data:`.attack.TRANSFERRED`.
-            what: ``fooled``, or ``chance``: by as many flips in random places.
+            what: ``fooled``, ``chance`` or ``flips``, see :class:`Transfer`.
         """
-        digests = {run.spec.digest: run.seed for run in self.runs("nmnist", other)}
-        found = [
-            record.numbers[what, digest]
-            for run, record in self._made(model, attack)
-            for digest, seed in digests.items()
-            if seed == run.seed and (what, digest) in record.numbers
-        ]
-        return networks.interval(found)
-
-    def transferred_flips(self, model: str, attack: str) -> float | None:
-        """Return the mean number of flips of what was made against a model and given to others, or ``None``."""
-        key = ("flips", "all")
-        found = [record.numbers[key] for _, record in self._made(model, attack) if key in record.numbers]
-        return statistics.fmean(found) if found else None
-
-    def _made(self, model: str, attack: str) -> Iterator[tuple[Record, ProbeRecord]]:
-        made = {"attack": "liang", "smooth": None, **ATTACKS[attack]}
-        for run in self.runs("nmnist", model):
-            for record in find(run, "transfer", made)[:1]:
-                yield run, record
+        wanted = attack, model, other
+        return networks.interval([getattr(t, what) for t in self.transfers if (t.attack, t.made, t.met) == wanted])
 
     def numbers(self, run: Record, probe: str, parameters: Mapping[str, Any]) -> Mapping[tuple[str, str], float]:
         """Return what a probe found; of an attack the means over its seeds on the :attr:`common` recordings."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lifroles import prose
@@ -240,27 +241,25 @@ def _fooled(study: Study, model: str, attack: str) -> str:
     return cost if share.mean > 0.995 or flips is None else f"{cost} ({prose.percent(share.mean, 0)})"
 
 
-def transfer_table(study: Study, attack: str) -> Table | None:
-    """Return how many recordings that fool one model fool another, or ``None`` where nothing was measured."""
-    models = [row.model for row in study.rows]
-    made = [model for model in models if any(study.transfer(model, other, attack) for other in models)]
-    met = [other for other in models if any(study.transfer(model, other, attack) for model in models)]
-    if not made:
-        return None
-    rows = []
-    for model in made:
-        cells = []
-        for other in met:
-            fooled, chance = (study.transfer(model, other, attack, what) for what in ("fooled", "chance"))
-            cells.append(f"{100 * fooled.mean:.0f} ({100 * chance.mean:.0f})" if fooled and chance else "–")
-        flips = study.transferred_flips(model, attack)
-        rows.append((LABELS[model], "–" if flips is None else f"{flips:,.0f}", *cells))
-    caption = (
-        f"Transfer, {ATTACK_LABELS[attack]}: recordings made against the model of the row, given to that of the "
-        "column. Per cent fooled, of those that the column's model gets right; in brackets by as many flips in random "
-        "places. Flips: their mean number."
+def transfer_caption(study: Study) -> str:
+    """Return what the figure of transfers shows."""
+    counts = Counter((t.attack, t.made, t.met) for t in study.transfers).values()
+    seeds = prose.counted(max(counts), "seed")
+    seeds = seeds if min(counts) == max(counts) else f"{min(counts)} to {seeds}"
+    return (
+        "Transfer: per cent of the recordings made against the model of the row that fool that of the column, of those "
+        f"that it gets right; mean over {seeds}."
     )
-    return Table(caption, ("Made against", "Flips", *(LABELS[other] for other in met)), rows)
+
+
+def transfer_download(study: Study) -> Download:
+    """Return every transfer as a file, with what as many flips in random places do."""
+    columns = ("attack", "made_against", "given_to", "seed", "fooled", "by_chance", "flips")
+    rows = [
+        (t.attack, t.made, t.met, t.seed, *(f"{value:.6g}" for value in (t.fooled, t.chance, t.flips)))
+        for t in study.transfers
+    ]
+    return Download("transfer", columns, rows)
 
 
 def transferred(study: Study, attack: str) -> str:
