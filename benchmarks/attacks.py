@@ -53,7 +53,7 @@ class Loop:
         for linear, node in zip(network.linears, network.nodes, strict=True):
             assert isinstance(linear, nn.Linear) and isinstance(node, VariantLIF)
             leak, variant = node.leak, node.variant
-            if not isinstance(leak, float) or leak == 1 or variant.reset != "hard" or variant.recurrent:
+            if not isinstance(leak, float) or leak >= 1 or variant.reset != "hard" or variant.recurrent:
                 raise SpecError("SpikingJelly's LIFNode has no such neuron: name a run of the baseline.")
             modules += [linear, SpikingJelly(leak, node.v_threshold, node.width)]
         self.network = nn.Sequential(*modules).eval().requires_grad_(False)

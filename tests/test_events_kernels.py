@@ -7,6 +7,7 @@ import time
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -320,3 +321,23 @@ def test_memory_is_used_again_only_when_nobody_holds_it():
     assert third.data_ptr() == place
     assert third.data_ptr() % 64 == 0
     _buffers.clear()
+
+
+@pytest.mark.parametrize("like", [np.float32, np.float64])
+def test_what_a_loop_keeps_for_itself_is_zero_and_begins_at_a_line_of_the_cache(like):
+    from lifroles.backends import _rows
+
+    kept = [_rows.zeros(count, np.empty(0, like)) for count in (1, 32, 1000, 4097) for _ in range(3)]
+    assert all(array.ctypes.data % _rows.LINE == 0 and not array.any() for array in kept)
+    assert [len(array) for array in kept[::3]] == [1, 32, 1000, 4097] and kept[0].dtype == like
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (32, 16), (33, 17), (70, 50)])
+def test_weights_go_to_blocks_and_back(parts, neurons, inputs):
+    from lifroles.backends import _layout
+
+    found = [torch.randn(neurons, inputs) for _ in range(parts)]
+    packed = np.concatenate([_layout.as_blocks(weight) for weight in found])
+    expected = sum(found[1:], found[0])
+    assert torch.equal(_layout.from_blocks(packed, parts, neurons, inputs), expected)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
 from torch.nn import functional as F
 
@@ -16,6 +17,9 @@ from benchmarks.kernels import measure
 from benchmarks.kernels.candidates import OURS, Inputs, Training
 from benchmarks.kernels.workloads import Network
 from lifroles.backends import _loops, _products, _rows, _sums
+from lifroles.backends._lanes import WIDTH, spread, store
+from lifroles.backends._layout import as_blocks, ranges
+from lifroles.compiled import compiled, share
 from lifroles.sparse import SparseSequence
 
 PARTS = {
@@ -90,8 +94,35 @@ def profile(work: Network, count: int) -> dict[str, Any]:
         "name": work.name,
         "title": work.words,
         "total": float(f"{total:.4g}"),
+        "reads": float(f"{reads(work, count):.3g}"),
         "parts": {name: float(f"{value:.3g}") for name, value in medians.items()},
     }
+
+
+@compiled
+def _sum(indices: Any, packed: Any, out: Any, zero: Any, inputs: int, block: int, begin: int, end: int) -> None:
+    nothing = spread(zero)
+    store(
+        out, block * WIDTH, _rows.gather(nothing, nothing, packed, block * inputs * WIDTH, indices, out[:0], begin, end)
+    )
+
+
+def reads(work: Network, count: int) -> float:
+    """Return the least time of a step's sums over the input: a row of weights is read for every event, twice.
+
+    Once forward, and once for the weights' gradient, which reads a row of slopes instead. One sum for each block of
+    neurons over all events, so that nothing is written, no row of input ends, and nothing waits for a neuron.
+    """
+    events, (inputs, neurons) = Inputs(work).events, work.sizes[:2]
+    packed = as_blocks(torch.randn(neurons, inputs))
+    blocks = -(-neurons // WIDTH)
+    out = np.zeros(blocks * WIDTH, np.float32)
+    tasks = [(block, low, high) for block in range(blocks) for low, high in ranges(events.entries, 8)]
+
+    def read() -> None:
+        share(lambda *task: _sum(events.indices, packed, out, np.float32(0), inputs, *task), tasks)
+
+    return 2 * statistics.median(measure.rounds({"reads": read}, count)["reads"])
 
 
 DENSITIES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
@@ -103,14 +134,14 @@ def density(work: Network, count: int) -> dict[str, Any]:
     weight = torch.randn(neurons, inputs, requires_grad=True)
     gradient = torch.randn(steps, batch, neurons)
     found = []
-    for share in DENSITIES:
+    for part in DENSITIES:
         generator = torch.Generator().manual_seed(5)
-        dense = (torch.rand(steps, batch, inputs, generator=generator) < share).float()
+        dense = (torch.rand(steps, batch, inputs, generator=generator) < part).float()
         events = SparseSequence.from_dense(dense)
         calls = {
             "events": lambda events=events: _products.product(events, weight, None).backward(gradient),
             "matrix": lambda dense=dense: F.linear(dense, weight).backward(gradient),
         }
         times = measure.rounds(calls, count)
-        found.append({"density": share, **{name: measure.summary(values) for name, values in times.items()}})
+        found.append({"density": part, **{name: measure.summary(values) for name, values in times.items()}})
     return {"title": f"{inputs} inputs, {neurons} neurons, {steps * batch:,} rows", "densities": found}

@@ -26,6 +26,7 @@ from lifroles.backends._layout import (
     rows_of,
     strided,
     values_of,
+    zeros,
 )
 from lifroles.compiled import share
 from lifroles.errors import LifrolesError
@@ -241,9 +242,9 @@ def _rows_backward(
     flat_u, step, sample = strided(u)
     g = empty(u.shape, dtype, is_by_sample(u)) if events is None else None
     g_c = torch.empty((batch, neurons), dtype=dtype)
-    g_k, g_bias = (np.zeros((parts, blocks * WIDTH), number) for _ in range(2))
-    g_weight = np.zeros((parts, blocks * inputs * WIDTH if wants_weight else 0), number)
-    g_v = np.zeros((parts, blocks * neurons * WIDTH if wants_v and v is not None else 0), number)
+    g_k, g_bias = (zeros(parts, blocks * WIDTH, dtype) for _ in range(2))
+    g_weight = zeros(parts, blocks * inputs * WIDTH if wants_weight else 0, dtype)
+    g_v = zeros(parts, blocks * neurons * WIDTH if wants_v and v is not None else 0, dtype)
     across = nothing if v is None else as_blocks(v, transposed=True)
     flat_g, flat_c = nothing if g is None else strided(g)[0], flattened(g_c)
     go, gu = outside

@@ -67,6 +67,11 @@ def empty(shape: Sequence[int], dtype: torch.dtype, by_sample: bool) -> Tensor:
     return _buffers.empty((batch, steps, neurons), dtype).transpose(0, 1)
 
 
+def zeros(parts: int, size: int, dtype: torch.dtype) -> Array:
+    """Return sums to add to, ``[parts, size]``, all 0."""
+    return _buffers.empty((parts, size), dtype).zero_().numpy()
+
+
 def padded(values: float | Tensor, neurons: int, dtype: torch.dtype) -> Array:
     """Return one number a neuron, filled up with 0 to whole blocks."""
     filled = np.zeros(-(-neurons // WIDTH) * WIDTH, DTYPES[dtype])
@@ -114,7 +119,7 @@ def as_blocks(weight: Tensor, transposed: bool = False) -> Array:
     base = matrix.reshape(-1) if matrix.is_contiguous() else matrix.t().reshape(-1)
     row, column = (inputs, 1) if matrix.is_contiguous() else (1, neurons)
     blocks = -(-neurons // WIDTH)
-    packed = np.empty(blocks * inputs * WIDTH, DTYPES[weight.dtype])
+    packed = flattened(_buffers.empty((blocks * inputs * WIDTH,), weight.dtype))
     flat = base.numpy()
     share(
         lambda low, high: _rows.pack(flat, row, column, neurons, inputs, packed, low, high),
@@ -125,12 +130,13 @@ def as_blocks(weight: Tensor, transposed: bool = False) -> Array:
 
 def from_blocks(packed: Array, parts: int, neurons: int, inputs: int) -> Tensor:
     """Return the sum of ``parts`` packed matrices as one ``[neurons, inputs]``."""
-    weight = np.empty(neurons * inputs, packed.dtype)
+    weight = _buffers.empty((neurons, inputs), torch.from_numpy(packed).dtype)
+    flat = flattened(weight)
     share(
-        lambda low, high: _rows.unpack(packed, parts, packed.size // parts, neurons, inputs, weight, low, high),
+        lambda low, high: _rows.unpack(packed, parts, packed.size // parts, neurons, inputs, flat, low, high),
         ranges(-(-neurons // WIDTH), pieces_of(packed.size)),
     )
-    return torch.from_numpy(weight).view(neurons, inputs)
+    return weight
 
 
 class ByChannel:

@@ -26,6 +26,7 @@ from lifroles.backends._layout import (
     rows_of,
     samples_of,
     values_of,
+    zeros,
 )
 from lifroles.compiled import share
 from lifroles.errors import LifrolesError
@@ -62,8 +63,8 @@ class _Product(torch.autograd.Function):
         channel = ByChannel(events, values_of(events, dtype), WIDTH * dtype.itemsize)
         pieces = blocks_and_samples(blocks, channel.groups, False, steps * batch * neurons)
         parts = sum(piece[0] == 0 for piece in pieces)
-        g_weight = np.zeros((parts, blocks * inputs * WIDTH), DTYPES[dtype])
-        g_bias = np.zeros((parts, blocks * WIDTH), DTYPES[dtype])
+        g_weight = zeros(parts, blocks * inputs * WIDTH, dtype)
+        g_bias = zeros(parts, blocks * WIDTH, dtype)
         rows, stride = rows_of(gradients[0])
 
         def work(part: int, block: int, _: int, low: int, high: int) -> None:
@@ -110,8 +111,8 @@ class _SpikesProduct(torch.autograd.Function):
         rows, steps, batch = samples_of(o)
         cuts = ranges(batch, pieces_of(o.numel()))
         g_o = empty(o.shape, dtype, is_by_sample(o)) if ctx.needs_input_grad[0] else None
-        g_weight = np.zeros((len(cuts), blocks * inputs * WIDTH), DTYPES[dtype])
-        g_bias = np.zeros((len(cuts), blocks * WIDTH), DTYPES[dtype])
+        g_weight = zeros(len(cuts), blocks * inputs * WIDTH, dtype)
+        g_bias = zeros(len(cuts), blocks * WIDTH, dtype)
         flat_o = np.zeros(0, DTYPES[dtype]) if g_o is None else samples_of(g_o)[0]
         arguments = (rows, flattened(gradients[0]), flattened(weight), flat_o)
 
