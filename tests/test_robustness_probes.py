@@ -1,11 +1,14 @@
 """The probes of section 4.3 on a small trained network."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from lifroles import Store, probes
 from lifroles.attacks import Victim
-from lifroles.errors import LifrolesError, SpecError
+from lifroles.errors import LifrolesError, SpecError, StoreError
 from lifroles.probes import attack, attack_steps, corruption, record, samples, transfer
 from lifroles.spec import RunSpec
 from lifroles.trainer import evaluate
@@ -74,6 +77,61 @@ def test_an_attacks_numbers_fit_together_and_come_out_again(trained, network, ki
     assert sum(n["flips", f"t={t}"] for t in range(1, 16)) == pytest.approx(n["flips", "all"])
     assert n["l2", "all"] == pytest.approx(np.sqrt(found.arrays["flips"][won]).mean())
     assert measured(trained, network, attack=kind, each=1, queries=30).numbers == n
+
+
+def test_an_interrupted_attack_goes_on_where_it_was(trained, monkeypatch):
+    monkeypatch.setattr(attack, "PART", 4)
+    asked: Any = {"each": 1, "seed": 5}
+    attacked = []
+
+    def killed_after(calls):
+        def run(victim, x, labels, names, part, p):
+            if len(attacked) == calls:
+                raise KeyboardInterrupt
+            attacked.append(names.tolist())
+            return whole(victim, x, labels, names, part, p)
+
+        return run
+
+    whole = attack.run
+    monkeypatch.setattr(attack, "run", killed_after(2))
+    with pytest.raises(KeyboardInterrupt):
+        probes.ask(attack.PROBE, trained, **asked)
+    assert not probes.find(trained, "attack", {"seed": 5})
+    (kept,) = (trained.path / "probes").glob(".attack-*.parts")
+    (kept / "from-00004" / "arrays.npz").write_bytes(b"damaged")
+    monkeypatch.setattr(attack, "run", killed_after(-1))
+    found = probes.ask(attack.PROBE, trained, **asked)
+    monkeypatch.setattr(attack, "run", whole)
+    # the first part once; the damaged one again; then the last
+    assert [len(names) for names in attacked] == [4, 4, 4, 2] and attacked[1] == attacked[2]
+    assert found.provenance["parts_before"] == 1 and not kept.exists()
+    expected = measured(trained, trained.load_network(), **asked)
+    assert found.numbers == expected.numbers
+    assert all(np.array_equal(found.array(name), array) for name, array in expected.arrays.items())
+
+
+def test_what_other_weights_left_is_not_gone_on_with(trained, monkeypatch):
+    folders = []
+
+    def measure(spec, network, p, parts):
+        folders.append(parts.folder)
+        return record.Findings({})
+
+    probe = record.Probe("parts", 1, "Which?", attack.AttackParameters, measure, samples.is_nmnist, in_parts=True)
+    probes.ask(probe, trained, seed=1)
+    other = replace(trained, final={**trained.final, "weights_sha256": "0" * 64})
+    monkeypatch.setattr(type(trained), "load_network", lambda run: None)
+    probes.ask(probe, other, seed=2)
+    spec = record.ProbeSpec.of(probe, trained.spec, seed=2)
+    assert folders[0].name.split(".")[2] == trained.final["weights_sha256"][:12]
+    assert folders[1].name == f".parts-{spec.digest}.{'0' * 12}.parts"
+
+
+def test_a_part_that_cannot_be_kept_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot be kept in .*file.* free or unlock the folder and ask again"):
+        record.Parts(tmp_path / "file").get("one", lambda: {"a": np.ones(1)})
 
 
 def test_knowing_the_gradient_takes_fewer_flips_than_chance(trained, network):

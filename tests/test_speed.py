@@ -314,7 +314,7 @@ def test_the_profile_and_the_densities_are_shown(record: dict[str, Any]) -> None
     by_density = [{"density": 0.05, "events": candidate(0.002), "matrix": candidate(0.004)}]
     record["groups"]["g"] = {
         "found": {
-            "profiles": [{"title": "Net", "total": 0.004, "parts": parts}],
+            "profiles": [{"title": "Net", "total": 0.004, "reads": 0.002, "parts": parts}],
             "densities": [{"title": "4 inputs", "densities": by_density}],
         }
     }
@@ -323,6 +323,7 @@ def test_the_profile_and_the_densities_are_shown(record: dict[str, Any]) -> None
         ("one", f"3.00{NBSP}ms (75{NBSP}%)"),
         ("the rest", f"1.00{NBSP}ms (25{NBSP}%)"),
         ("all", f"4.00{NBSP}ms"),
+        ("sums over the input alone, forward and backward", f"2.00{NBSP}ms"),
     ]
     assert tables.density_table(record).rows == [(f"5{NBSP}%", f"2.00{NBSP}ms", f"4.00{NBSP}ms")]
 
@@ -332,6 +333,7 @@ def test_our_step_is_seen_from_inside() -> None:
     found = inside.profile(small, 2)
     assert set(found["parts"]) == {*inside.PARTS, inside.LOSS, inside.ADAM, inside.REST}
     assert sum(found["parts"].values()) == pytest.approx(found["total"], rel=0.3)
+    assert found["reads"] > 0
     assert all(found["parts"][name] > 0 for name in inside.PARTS)
     one = inside.density(replace(small, batch=2), 1)["densities"][0]
     assert one["density"] == inside.DENSITIES[0] and one["events"]["median"] > 0

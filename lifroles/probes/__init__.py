@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import torch
 
@@ -23,7 +24,7 @@ from lifroles.probes import (
     resolution,
     transfer,
 )
-from lifroles.probes.record import Findings, Probe, ProbeRecord, ProbeSpec, choose, find, read, write
+from lifroles.probes.record import Findings, Parts, Probe, ProbeRecord, ProbeSpec, choose, find, read, write
 from lifroles.store import Record
 
 PROBES: Named[Probe] = Named(
@@ -69,6 +70,8 @@ def register(probe: Probe) -> None:
 def ask(probe: Probe, run: Record, **changes: object) -> ProbeRecord:
     """Return a probe's record of a run: from beside the run, else measured now and written there.
 
+    A probe that measures in parts goes on where it was interrupted.
+
     Arguments:
         probe: the question.
         run: a run that was read from a store, with its weights if the record is not yet there.
@@ -86,16 +89,23 @@ def ask(probe: Probe, run: Record, **changes: object) -> ProbeRecord:
         return read(run.path / spec.path)
     network = run.load_network()
     origin = provenance.describe(threads=torch.get_num_threads(), device="cpu", backend="auto")
+    weights = run.final.get("weights_sha256")
+    parts = Parts((run.path / spec.path).with_name(f".{Path(spec.path).name}.{str(weights)[:12]}.parts"))
     start = time.perf_counter()
-    found = probe.measure(run.spec, network, choose(probe, changes))
+    found = probe.measure(run.spec, network, choose(probe, changes), *([parts] if probe.in_parts else []))
     origin["wall_seconds"] = round(time.perf_counter() - start, 3)
-    origin["weights_sha256"] = run.final.get("weights_sha256")
-    return write(run.path, spec, found, origin)
+    origin["weights_sha256"] = weights
+    if parts.left:
+        origin["parts_before"] = parts.left  # whose time is not in wall_seconds
+    record = write(run.path, spec, found, origin)
+    parts.clear()
+    return record
 
 
 __all__ = [
     "PROBES",
     "Findings",
+    "Parts",
     "Probe",
     "ProbeRecord",
     "ProbeSpec",

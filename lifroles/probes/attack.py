@@ -23,7 +23,7 @@ from lifroles.benchmarks import Network
 from lifroles.benchmarks.recordings import Part
 from lifroles.errors import LifrolesError
 from lifroles.probes import samples
-from lifroles.probes.record import Findings, Probe, ProbeParameters
+from lifroles.probes.record import Findings, Parts, Probe, ProbeParameters
 from lifroles.spec import RunSpec
 
 Array = np.ndarray[Any, Any]
@@ -160,7 +160,11 @@ def _start(victim: Victim, x: Tensor, labels: Tensor, part: Part) -> Tensor:
     return others[:, nearest]
 
 
-def measure(spec: RunSpec, network: Network, p: AttackParameters) -> Findings:
+PART = 100
+"""Recordings that are attacked together."""
+
+
+def measure(spec: RunSpec, network: Network, p: AttackParameters, parts: Parts | None = None) -> Findings:
     """Return how many samples were fooled, and at what cost, of those that were.
 
     ``success`` and ``vanished`` (share of iterations without a gradient), ``iterations``; means over successes of
@@ -185,22 +189,31 @@ def measure(spec: RunSpec, network: Network, p: AttackParameters) -> Findings:
         if not (good := right(network, part, chosen)).all():
             raise LifrolesError(f"{spec.path} is wrong on recording {chosen[~good][0]}: attack what it gets right.")
     victim = victims(network, p)
+    parts = parts or Parts()
+
+    def attacked(these: Array) -> Mapping[str, Array]:
+        batch = part.batch(these)
+        outcome = run(victim, dense(batch.inputs), batch.labels, torch.from_numpy(these), part, p)
+        return {name: getattr(outcome, name).numpy() for name in KEPT}
+
     outcomes = []
-    for batch, low in zip(samples.batches(part, chosen, size=100)(), range(0, len(chosen), 100), strict=True):
-        names = torch.from_numpy(chosen[low : low + 100])
-        outcomes.append(run(victim, dense(batch.inputs), batch.labels, names, part, p))
+    for low in range(0, len(chosen), PART):
+        these = chosen[low : low + PART]
+        outcomes.append(parts.get(f"from-{low:05d}", lambda these=these: attacked(these)))
     assert network_hash(network) == before, "an attack changed the network"
     return summary(outcomes, chosen, part.labels[chosen])
 
 
-def summary(outcomes: Sequence[Outcome], chosen: Array, labels: Array) -> Findings:
+KEPT = ("success", "iterations", "vanished", "fraction", "flips", "insertions", "deletions", "flips_in_time")
+"""What is kept of an :class:`~lifroles.attacks.Outcome`."""
+
+
+def summary(outcomes: Sequence[Mapping[str, Array]], chosen: Array, labels: Array) -> Findings:
     """Return the numbers and arrays of :func:`measure`."""
-    whole = {
-        name: torch.cat([getattr(one, name) for one in outcomes]).double()
-        for name in ("success", "iterations", "vanished", "fraction", "flips", "insertions", "deletions")
-    }
+    joined = {name: torch.from_numpy(np.concatenate([one[name] for one in outcomes])) for name in KEPT}
+    in_time = joined.pop("flips_in_time")
+    whole = {name: values.double() for name, values in joined.items()}
     won = whole["success"].bool()
-    in_time = torch.cat([one.flips_in_time for one in outcomes])
     numbers = {
         ("success", "all"): float(won.double().mean()),
         ("samples", "all"): float(len(won)),
@@ -239,4 +252,5 @@ PROBE = Probe(
     measure=measure,
     covers=samples.is_nmnist,
     asked=({}, {"attack": "gradient"}, {"attack": "chance"}),
+    in_parts=True,
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,6 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lifroles import folders
-from lifroles.benchmarks import Network
 from lifroles.errors import SpecError, StoreError
 from lifroles.folders import DONE
 from lifroles.spec import RunSpec, content_digest
@@ -45,6 +45,50 @@ class Findings:
     arrays: Mapping[str, Array] = field(default_factory=dict)
 
 
+class Parts:
+    """What a long measurement has found so far, kept on disk until its record is whole: a killed one goes on there.
+
+    Arguments:
+        folder: where the parts are kept; ``None``: nowhere.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self.left = 0
+        """How many parts were there from an interrupted measurement."""
+
+    def get(self, name: str, find: Callable[[], Mapping[str, Array]]) -> Mapping[str, Array]:
+        """Return a part: what an interrupted measurement has left of this name, else what ``find`` returns.
+
+        Raises:
+            StoreError: it cannot be kept (read-only, full); the parts before it are.
+        """
+        if self.folder is None:
+            return find()
+        place = self.folder / name
+        try:
+            with np.load(io.BytesIO(folders.read(place)[ARRAYS]), allow_pickle=False) as arrays:
+                found = dict(arrays)
+            self.left += 1
+            return found
+        except (OSError, ValueError, KeyError, StoreError):
+            shutil.rmtree(place, ignore_errors=True)  # damaged: find it again
+        found = find()
+        try:
+            folders.write(place, {ARRAYS: packed(found)})
+        except OSError as error:
+            raise StoreError(
+                f"What was measured cannot be kept in {place} ({error.strerror}): free or unlock the folder and ask "
+                "again; it goes on from the part before."
+            ) from error
+        return found
+
+    def clear(self) -> None:
+        """Remove all parts; what is left where that fails does no harm."""
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
 @dataclass(frozen=True)
 class Probe:
     """One question asked of a trained run.
@@ -57,17 +101,19 @@ class Probe:
         measure: the answer for a run's spec, its trained network and the parameters; the same each time it is called.
         covers: whether the question makes sense for a run.
         needs: other runs whose weights the answer takes, for a run's spec and the parameters.
+        in_parts: whether ``measure`` takes :class:`Parts` as well, to go on where it was killed.
     """
 
     name: str
     version: int
     question: str
     parameters: type[Any]
-    measure: Callable[[RunSpec, Network, Any], Findings]
+    measure: Callable[..., Findings]
     covers: Callable[[RunSpec], bool]
     asked: tuple[Mapping[str, Any], ...] = ({},)
     """The changes of its parameters with which ``lifroles probe all`` asks it, one after the other."""
     needs: Callable[[RunSpec, Any], Sequence[RunSpec]] = lambda spec, parameters: ()
+    in_parts: bool = False
 
 
 class ProbeSpec(BaseModel):
@@ -157,6 +203,13 @@ class ProbeRecord:
             raise StoreError(f"{self.path} has no array {name} ({error}): {mend}.") from error
 
 
+def packed(arrays: Mapping[str, Array]) -> bytes:
+    """Return arrays by name as the contents of a file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)  # pyright: ignore[reportArgumentType]
+    return buffer.getvalue()
+
+
 def write(run: Path, spec: ProbeSpec, findings: Findings, provenance: Mapping[str, Any]) -> ProbeRecord:
     """Write a probe record beside its run and return it; one that is there is left as it is.
 
@@ -174,9 +227,7 @@ def write(run: Path, spec: ProbeSpec, findings: Findings, provenance: Mapping[st
     except ValueError as error:
         raise StoreError(f"The probe {spec.probe} of {run.name} found a number that is none ({error}).") from error
     if findings.arrays:
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **findings.arrays)  # pyright: ignore[reportArgumentType]
-        contents[ARRAYS] = buffer.getvalue()
+        contents[ARRAYS] = packed(findings.arrays)
     try:
         folders.write(place, contents)
     except OSError as error:

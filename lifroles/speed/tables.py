@@ -147,6 +147,7 @@ def profile_table(record: Record) -> Table:
         for name in found[0]["parts"]
     ]
     rows.append(("all", *(milliseconds(w["total"]) for w in found)))
+    rows.append(("sums over the input alone, forward and backward", *(milliseconds(w["reads"]) for w in found)))
     title = (
         "Our training step from inside: time by the clock, of what several threads share the mean over them. Measured "
         "apart from the times above, so the sums differ"
