@@ -33,7 +33,7 @@ from lifroles.backends._loops import HARD, SOFT
 from lifroles.compiled import compiled, inlined
 
 AHEAD = 4
-"""Steps ahead at which memory is fetched: a step of one block takes about a fifth of what memory takes to answer."""
+"""Steps ahead at which memory is fetched: it answers after the time that a few steps of one block take."""
 LINE = 64
 """Bytes of a line of the cache."""
 TILE = 16
