@@ -255,8 +255,9 @@ def test_noise_is_compared_with_each_networks_own_clean_recordings(store):
     found = shown(store)
     fig: Any = page.corruptions(found)[0]
     assert "baseline loses least (20.0 points) and without leakage most (66.0 points)" in fig.caption
-    rows = {row[0]: row[1:] for row in words.corruption_table(found).rows}
-    assert rows["Without leakage"] == ("66.0", "66.0")
+    table = words.corruption_table(found)
+    assert table.columns == ("Corruption", "Baseline", "Without leakage")
+    assert {row[1:] for row in table.rows} == {("20.0", "66.0")} and len(table.rows) == 2
 
 
 def test_the_sweep_takes_every_feed_forward_network_with_hard_reset(store):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import fmean
 
 from IPython.display import Markdown
 
@@ -38,7 +39,7 @@ def _strengths(rows: Sequence[Networks]) -> list[str]:
 
 
 def _mean(probes: Sequence[ProbeRecord], key: str) -> float:
-    return sum(probe.metric("accuracy")[key] for probe in probes) / len(probes)
+    return fmean(probe.metric("accuracy")[key] for probe in probes)
 
 
 def caption(rows: Sequence[Networks]) -> str:
@@ -71,16 +72,15 @@ def caption(rows: Sequence[Networks]) -> str:
 
 def table(rows: Sequence[Networks]) -> Table:
     """Return the accuracy under every attack, and the share of images without gradient."""
-    keys = ["none/0", *_strengths(rows)]
-    heads = ["clean", *(key.replace("/", " ") for key in keys[1:])]
-    lines = []
-    for row in rows:
-        if probes := row.probes("images"):
-            vanished = sum(probe.metric("vanished")["all"] for probe in probes) / len(probes)
-            cells = (f"{100 * _mean(probes, key):.1f}" for key in keys)
-            lines.append((LABELS[row.model], *cells, f"{100 * vanished:.1f}"))
+    found = {row.model: probes for row in rows if (probes := row.probes("images"))}
+    lines = [
+        (label, *(f"{100 * _mean(probes, key):.1f}" for probes in found.values()))
+        for key, label in (("none/0", "clean"), *((key, key.replace("/", " ")) for key in _strengths(rows)))
+    ]
+    vanished = [[probe.metric("vanished")["all"] for probe in probes] for probes in found.values()]
+    lines.append(("images without a gradient", *(f"{100 * fmean(shares):.1f}" for shares in vanished)))
     title = "Accuracy on MNIST in percent by attack and largest change of a pixel, and images without a gradient."
-    return Table(title, ("Model", *heads, "no gradient"), lines)
+    return Table(title, ("Attack", *(LABELS[model] for model in found)), lines)
 
 
 def attacks(p: RobustnessParameters, rows: Sequence[Networks]) -> list[object]:

@@ -370,17 +370,17 @@ def corruption_table(study: Study) -> Table:
         for kind in ("noise", "drop", "jitter", "shift")
         if (strengths := sorted({s for row in study.rows for s in corruption(row.records, kind)}))
     }
-    columns = [(kind, s) for kind, strengths in kinds.items() for s in strengths]
-    rows = [
-        (LABELS[row.model], *(_points(_lost(study, row, kind, s)) for kind, s in columns))
-        for row in study.rows
-        if corruption(row.records, "noise")
-    ]
+    shown = [row for row in study.rows if corruption(row.records, "noise")]
     names = {"noise": "noise {:g}", "drop": "lost {:g}", "jitter": "jitter {:g}", "shift": "shift {:g}"}
-    if not rows:
-        return Table("What corruptions cost", ("Model", "Points"), [(NOT_ASKED, "–")])
+    if not shown:
+        return Table("What corruptions cost", ("Corruption", "Points"), [(NOT_ASKED, "–")])
+    rows = [
+        (names[kind].format(s), *(_points(_lost(study, row, kind, s)) for row in shown))
+        for kind, strengths in kinds.items()
+        for s in strengths
+    ]
     caption = "Points of accuracy lost, mean over networks, each against its own clean recordings."
-    return Table(caption, ("Model", *(names[kind].format(s) for kind, s in columns)), rows)
+    return Table(caption, ("Corruption", *(LABELS[row.model] for row in shown)), rows)
 
 
 def _points(found: Interval | None) -> str:
