@@ -332,6 +332,28 @@ def test_what_a_loop_keeps_for_itself_is_zero_and_begins_at_a_line_of_the_cache(
     assert [len(array) for array in kept[::3]] == [1, 32, 1000, 4097] and kept[0].dtype == like
 
 
+def test_sums_count_no_references_to_their_arrays():
+    # Counting is atomic, and takes as long as a short sum.
+    import numba
+
+    from lifroles.backends import _lanes, _rows
+
+    @numba.njit
+    def sums(table, which):
+        zero = _lanes.spread(table.dtype.type(0))
+        total = _rows.gather(zero, zero, table, 0, which, table[:0], 0, len(which))
+        _lanes.store(table, 0, _rows.collect(total, zero, table, 32, 0, which, table[:0], 0, len(which)))
+
+    table, which = np.arange(96, dtype=np.float32), np.array([1, 2, 2], np.uint16)
+    expected = 2 * (table[32:64] + 2 * table[64:96])
+    sums(table, which)
+    assert table[:32].tolist() == expected.tolist()
+    loops: tuple[Any, ...] = (_rows.gather, _rows.collect)
+    for loop in loops:
+        assert loop.signatures
+        assert not any("NRT_incref" in code for code in loop.inspect_llvm().values())
+
+
 @pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (32, 16), (33, 17), (70, 50)])
 def test_weights_go_to_blocks_and_back(parts, neurons, inputs):
