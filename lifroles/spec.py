@@ -9,6 +9,7 @@ import shlex
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from lifroles import benchmarks
 from lifroles.baselines import Baseline
@@ -21,6 +22,20 @@ def content_digest(spec: BaseModel) -> str:
     """Return 12 hexadecimal digits of SHA-256 over a spec's canonical JSON."""
     text = json.dumps(spec.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+_MENDS = {
+    "bool_type": "give True or False",
+    **dict.fromkeys(("list_type", "tuple_type"), 'give a list, such as [1, 2] or ["a", "b"]'),
+}
+"""What to give where a value has the wrong type, by pydantic's name for that; its other messages say it themselves."""
+
+
+def reason(error: ErrorDetails) -> str:
+    """Return why a value was refused, and what to give in its place."""
+    said = error["msg"].removeprefix("Value error, ")
+    mend = _MENDS.get(error["type"])
+    return f"{said}: {mend}" if mend else said
 
 
 class RunSpec(BaseModel):
@@ -133,7 +148,7 @@ class RunSpec(BaseModel):
             if first["type"] == "value_error":  # one of our own validators: its message is the sentence
                 raise SpecError(f"{benchmark}: {first.get('ctx', {}).get('error')}.") from error
             where = ".".join(map(str, first["loc"]))
-            raise SpecError(f"{where} is {first['input']!r}: {first['msg']}.") from error
+            raise SpecError(f"{where} is {first['input']!r}: {reason(first)}.") from error
 
 
 _UNNAMED = re.compile(r"leak-(?P<leak>learnable|[0-9.e-]+)_(?P<reset>[a-z0-9_]+?)(?P<recurrent>_recurrent)?")

@@ -82,6 +82,7 @@ def test_a_damaged_answer_is_refused(runs):
     [
         ({"dt": 1}, r"no parameter 'dt': it has dts, kept"),
         ({"dts": ["long"]}, r"dts.0 is 'long'"),
+        ({"dts": "1,2"}, r"dts is '1,2': Input should be a valid array: give a list, such as \[1, 2\] or"),
         ({"kept": ["area"]}, r"kept.0 is 'area': Input should be 'steps' or 'duration'"),
     ],
 )

@@ -56,6 +56,11 @@ def test_what_cannot_be_is_refused_in_one_sentence(arguments, changes, sentence)
     assert "\n" not in str(caught.value)
 
 
+def test_a_value_of_the_wrong_type_is_told_what_to_be():
+    with pytest.raises(SpecError, match=r"^bias is 'false': Input should be a valid boolean: give True or False\.$"):
+        RunSpec.of("shd", "baseline", bias="false")
+
+
 def test_unknown_keys_are_refused_at_every_level():
     whole = RunSpec.of("xor", "baseline").model_dump(mode="json")
     for broken in (

@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from lifroles import folders
 from lifroles.errors import SpecError, StoreError
 from lifroles.folders import DONE
-from lifroles.spec import RunSpec, content_digest
+from lifroles.spec import RunSpec, content_digest, reason
 from lifroles.store import Record
 
 FILES = ("spec.json", "record.json", "provenance.json")
@@ -169,8 +169,7 @@ def choose(probe: Probe, changes: Mapping[str, object]) -> ProbeParameters:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
-        raise SpecError(f"{name or probe.name} is {first['input']!r}: {message}.") from error
+        raise SpecError(f"{name or probe.name} is {first['input']!r}: {reason(first)}.") from error
 
 
 @dataclass(frozen=True)
