@@ -309,6 +309,11 @@ def test_the_goals_are_met_or_not(record: dict[str, Any]) -> None:
     assert rows["cost proportional to T, B and N"] == ["", "powers 1.00, 1.50 and 1.00: no"]
 
 
+def test_a_table_names_every_processor_that_something_was_measured_on() -> None:
+    record = {"groups": {key: {"provenance": {"processor": on}} for key, on in zip("abc", "XYX", strict=True)}}
+    assert "measured on X and Y. Each" in words.made(record).html
+
+
 def test_the_profile_and_the_densities_are_shown(record: dict[str, Any]) -> None:
     parts = {"one": 0.003, "the rest": 0.001}
     by_density = [{"density": 0.05, "events": candidate(0.002), "matrix": candidate(0.004)}]

@@ -111,8 +111,9 @@ def behind(record: Record) -> str:
 
 def made(record: Record) -> Display:
     """Return the provenance card of a table."""
-    p = record["groups"]["c"]["provenance"]
-    where = f"From results/speed/kernels.json, measured on {p['processor']}. Each group's commit and versions: below, "
+    processors = dict.fromkeys(group["provenance"]["processor"] for group in record["groups"].values())
+    on = listed([str(processor) for processor in processors])
+    where = f"From results/speed/kernels.json, measured on {on}. Each group's processor, commit and versions: below, "
     return card(COMMAND, [], "Measured times", f"{where}under 'Measured on'.")
 
 
