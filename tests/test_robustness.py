@@ -319,6 +319,16 @@ def test_what_transfers_is_paired_by_seed(store):
     assert any("Few flips along the gradient of a smooth surrogate**: of what was made" in text for text in texts)
 
 
+def test_as_many_random_flips_on_the_network_itself_are_the_first_control(store):
+    for model, chance in (("baseline", 0.3), ("recurrent", 0.5)):
+        run = trained(store, model)
+        own = {("fooled", run.spec.digest): 1.0, ("chance", run.spec.digest): chance, ("flips", "all"): 900.0}
+        write(run, transfer.PROBE, record.Findings(own), others=[model])
+    said = words.same_number(shown(store)).replace(NBSP, " ")
+    assert "fool the network itself in 30 % (baseline) to 50 % (with recurrence) where their" in said
+    assert said in " ".join(p.data.replace(NBSP, " ") for p in page.variations(shown(store)) if isinstance(p, Markdown))
+
+
 def test_a_transfer_that_fools_more_than_the_own_gradient_shows_that_it_is_hidden(store):
     runs = {model: trained(store, model) for model in ("baseline", "recurrent")}
     for model, other, fooled, own in (("baseline", "recurrent", 0.7, 1), ("recurrent", "baseline", 0.8, 3)):

@@ -91,7 +91,8 @@ def variations(study: Study) -> list[object]:
     """Return stronger and other attacks, what transfers to other models, and where in time the flips fall."""
     table = words.variations_table(study)
     transfers = figures.transfers(study, TITLES)
-    texts = [*(words.transferred(study, attack) for attack in TRANSFERRED), words.masked(study)]
+    transferred = [words.transferred(study, attack) for attack in TRANSFERRED]
+    texts = [words.same_number(study), *transferred, words.masked(study)]
     said = "\n\n".join(filter(None, texts))
     shown: list[object] = [table, _card(study, table.caption, "attack")] if table else []
     shown += [Markdown(said)] if said else []

@@ -12,7 +12,7 @@ from lifroles.claims.attacked import ENTRIES, corruption
 from lifroles.claims.quantities import named
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, Networks
-from lifroles.probes.attack import PROBE, VARIATIONS
+from lifroles.probes.attack import PROBE, TRANSFERRED, VARIATIONS
 from lifroles.probes.record import choose
 from lifroles.robustness.labels import ATTACK_LABELS, label
 from lifroles.robustness.order import MOST, fooled
@@ -288,6 +288,26 @@ def transferred(study: Study, attack: str) -> str:
     return (
         f"**{label(attack)}**: of what was made against another model, {shares} fools a network, mean over the others; "
         f"as many flips in random places fool {by_chance}."
+    )
+
+
+def same_number(study: Study) -> str:
+    """Return what as many flips as an attack makes do in random places of the same recordings."""
+    parts = []
+    for attack in TRANSFERRED:
+        found = {row.model: study.transfer(row.model, row.model, attack, "chance") for row in study.rows}
+        shares = {model: one.mean for model, one in found.items() if one is not None}
+        if not shares:
+            continue
+        low, least, high, most = _extremes(shares)
+        range_ = f"{prose.percent(least, 0)} ({low})"
+        range_ += f" to {prose.percent(most, 0)} ({high})" if len(shares) > 1 else ""
+        parts.append(f"{range_} where their number is that of {ATTACK_LABELS[attack]}")
+    if not parts:
+        return ""
+    return (
+        f"**As many flips in random places** of the same recordings fool the network itself in {prose.listed(parts)}. "
+        "What flips fool without being chosen says nothing about the gradient."
     )
 
 
