@@ -291,6 +291,22 @@ def test_complete_leakage_that_learns_is_not_lost_memory_alone():
     assert "Hidden layer silent: plain." in silent
 
 
+def test_recurrence_is_compared_with_the_baseline_that_has_the_same_settings():
+    def at(variant, *values, **changes):
+        return outcome(Setting(variant, "shd", variant, "regenerated", changes, 40), *values)
+
+    plain = [at("baseline", 0.6, 0.6, 0.6), at("recurrent", 0.3, 0.3, 0.6)]
+    cut = at("recurrent", 0.66, 0.67, 0.68, clip_norm=1.0)
+    # better than any baseline, and not compared with one that has its gradients cut as well
+    assert "these seeds do not decide it" in answers.recurrence([*plain, cut])
+    assert "same settings" not in answers.recurrence([*plain, cut])
+    helped = answers.recurrence([*plain, cut, at("baseline", 0.61, 0.61, 0.61, clip_norm=1.0)])
+    assert "in both, recurrence makes +6.0 points (+3.5 to +8.5), 3 seeds" in helped
+    assert "So recurrence that is trained well helps" in helped
+    level = answers.recurrence([*plain, cut, at("baseline", 0.69, 0.68, 0.67, clip_norm=1.0)])
+    assert "recurrence makes −1.0 points" in level and "helps" not in level
+
+
 def test_reset_is_compared_at_every_step_length_that_has_both():
     def at(dt, variant, *values):
         return outcome(Setting("", "shd", variant, "regenerated", {} if dt == 1 else {"dt": dt}, 40), *values)
@@ -300,7 +316,7 @@ def test_reset_is_compared_at_every_step_length_that_has_both():
     assert "8 ms" not in answers.step_length(runs)
     text = answers.step_length([*runs, at(8.0, "no_reset", 0.5)])
     assert "8 ms: −10.0 points, 1 seed" in text
-    assert "From 1 to 8 ms the effect falls; it is as the earlier work has it" in text
+    assert "Between 1 and 8 ms it is as the earlier work has it" in text
     assert "No step length" in answers.step_length(runs[2:])
 
 

@@ -8,7 +8,7 @@ from statistics import fmean
 from lifroles import benchmarks, paper, prose
 from lifroles.accuracy.settings import SILENT, Outcome
 from lifroles.accuracy.words import label
-from lifroles.statistics import mean_interval
+from lifroles.statistics import Interval, mean_interval
 from lifroles.variant import TABLE6_VARIANTS
 
 NEAR = 0.02
@@ -56,8 +56,14 @@ def recurrence(found: Sequence[Outcome]) -> str:
         f"{prose.percent(fmean(best.train))}; best without: {prose.percent(top.mean)} ({top.setting.label}), training "
         f"{prose.percent(fmean(top.train))}. "
     )
+    same = next((o for o in base if o.setting.changes == best.setting.changes), None)
+    effect = None if same is None else _effect(best, same)
+    if effect is not None:
+        text += f"With the same settings in both, recurrence makes {_said(effect)}. "
+        if effect.low is not None and effect.low > 0:
+            return f"{text}So recurrence that is trained well helps, as in the paper."
     if best.mean > top.mean:
-        return f"{text}With this change recurrence helps, as in the paper."
+        return f"{text}On average recurrence helps there, as in the paper; these seeds do not decide it."
     if fmean(best.train) < fmean(top.train):
         n = len(best.train)
         runs = "In this one run" if n == 1 else f"In these {n} runs"
@@ -70,33 +76,39 @@ def step_length(found: Sequence[Outcome]) -> str:
     by_dt: dict[float, dict[str, Outcome]] = {}
     for one in found:
         by_dt.setdefault(float(one.setting.changes.get("dt", 1.0)), {})[one.setting.variant] = one
-    lines, effects = [], {}
-    for dt, pair in sorted(by_dt.items()):
-        if {"baseline", "no_reset"} <= pair.keys():
-            own, base = pair["no_reset"].by_seed, pair["baseline"].by_seed
-            both = [own[seed] - base[seed] for seed in sorted(own.keys() & base.keys())]
-            if both:
-                effect = mean_interval(both)
-                effects[dt] = effect.mean
-                ends = (
-                    ""
-                    if effect.low is None or effect.high is None
-                    else (f" ({prose.signed_points(effect.low)} to {prose.signed_points(effect.high)})")
-                )
-                seeds = prose.counted(effect.n, "seed")
-                lines.append(f"{dt:g} ms: {prose.signed_points(effect.mean)} points{ends}, {seeds}")
+    effects = {
+        dt: effect
+        for dt, pair in sorted(by_dt.items())
+        if {"baseline", "no_reset"} <= pair.keys() and (effect := _effect(pair["no_reset"], pair["baseline"]))
+    }
     if not effects:
         return "No step length has both variants with the same seed yet."
+    lines = (f"{dt:g} ms: {_said(effect)}" for dt, effect in effects.items())
     text = f"Accuracy without reset, less that with it: {'; '.join(lines)}."
     if len(effects) > 1:
         short, long = effects[min(effects)], effects[max(effects)]
-        trend = "falls" if long < short else "rises"
-        agrees = "as" if short > 0 > long else "not as"
+        agrees = "as" if short.mean > 0 > long.mean else "not as"
         text += (
-            f" From {min(effects):g} to {max(effects):g} ms the effect {trend}; it is {agrees} the earlier work has it "
-            "(help at the shortest step, harm at the longest)."
+            f" Between {min(effects):g} and {max(effects):g} ms it is {agrees} the earlier work has it (help at the "
+            "shortest step, harm at the longest)."
         )
     return text
+
+
+def _effect(one: Outcome, other: Outcome) -> Interval | None:
+    """Return by how much one setting is more accurate than another, paired by seed; ``None``: no seed has both."""
+    own, base = one.by_seed, other.by_seed
+    both = [own[seed] - base[seed] for seed in sorted(own.keys() & base.keys())]
+    return mean_interval(both) if both else None
+
+
+def _said(effect: Interval) -> str:
+    ends = (
+        ""
+        if effect.low is None or effect.high is None
+        else f" ({prose.signed_points(effect.low)} to {prose.signed_points(effect.high)})"
+    )
+    return f"{prose.signed_points(effect.mean)} points{ends}, {prose.counted(effect.n, 'seed')}"
 
 
 def batch_size(found: Sequence[Outcome]) -> str:

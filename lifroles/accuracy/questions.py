@@ -84,6 +84,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
             (
                 _shd("baseline, learning rate 0.01", "baseline"),
                 _shd("with recurrence, learning rate 0.01", "recurrent"),
+                _shd("baseline, gradients cut at norm 1", "baseline", clip_norm=1.0),
                 _shd("with recurrence, gradients cut at norm 1", "recurrent", clip_norm=1.0),
                 _shd("baseline, learning rate 0.001", "baseline", lr=1e-3, lr_leak=2e-3),
                 _shd("with recurrence, learning rate 0.001", "recurrent", lr=1e-3, lr_leak=2e-3),
