@@ -287,6 +287,23 @@ class RobustnessParameters(NetworksParameters):
         "attacks to show, in this order; the first one is compared with the others",
         f"a list of distinct names out of {', '.join(ATTACKS)}, such as ['liang', 'chance']",
     )
+    each: int | None = whole(
+        None,
+        "recordings of every class that are attacked, or of archived attacks those with so many; None: all archived "
+        "ones, or as many as the profile attacks",
+        low=1,
+    )
+    cap: int | None = whole(
+        None,
+        "iterations after which the paper's attack counts as a failure, or of archived attacks those with this cap; "
+        "None: all archived ones, or the probe's own",
+        low=1,
+    )
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What is asked of an attack beyond its kind: parameters of the probe ``attack`` by name."""
+        return {name: value for name in ("each", "cap") if (value := getattr(self, name)) is not None}
 
 
 class SuggestionsParameters(NotebookParameters):

@@ -13,7 +13,7 @@ import pytest
 from fake_runs import fake_record
 from IPython.display import Markdown
 
-from lifroles import probes
+from lifroles import probes, training
 from lifroles.claims.archive import Archive
 from lifroles.figures import Display
 from lifroles.parameters import RobustnessParameters
@@ -317,6 +317,35 @@ def test_what_transfers_is_paired_by_seed(store):
     assert "mean over 2 seeds" in drawn.html and "baseline,recurrent,1,0.6,0.1,1500" in unquote(drawn.html)
     texts = [part.data for part in page.variations(study) if isinstance(part, Markdown)]
     assert any("Few flips along the gradient of a smooth surrogate**: of what was made" in text for text in texts)
+
+
+def test_archived_attacks_are_chosen_by_recordings_and_cap(store):
+    run = trained(store, "baseline")
+    attacked(run, [100])
+    attacked(run, [300], cap=50)
+    attacked(run, [500], each=10, seed=1)
+    assert shown(store).values("baseline", "liang", "flips") == {0: 300}
+    assert shown(store, cap=50).values("baseline", "liang", "flips") == {0: 300}
+    assert shown(store, cap=200, each=30).values("baseline", "liang", "flips") == {0: 100}
+    assert shown(store, each=10).values("baseline", "liang", "flips") == {0: 500}
+    assert shown(store, each=7).values("baseline", "liang", "flips") == {}
+
+
+def test_networks_attacked_in_place_are_asked_for_what_was_chosen(monkeypatch, tmp_path):
+    asked = []
+
+    def ask(probe, run, **changes):
+        asked.append((probe.name, changes))
+
+    monkeypatch.setattr(training, "run", lambda spec, store, **_: trained(store, "baseline"))
+    monkeypatch.setattr(probes, "ask", ask)
+    p = {"models": ["baseline"], "seeds": [0]}
+    collect(RobustnessParameters(profile="smoke", cap=7, **p), lambda _: None, Store(tmp_path))
+    attacks = [changes for name, changes in asked if name == "attack"]
+    assert attacks and all((changes["cap"], changes["each"]) == (7, 1) for changes in attacks)
+    asked.clear()
+    collect(RobustnessParameters(profile="smoke", each=3, **p), lambda _: None, Store(tmp_path))
+    assert {changes["each"] for name, changes in asked if name == "attack"} == {3}
 
 
 def test_as_many_random_flips_on_the_network_itself_are_the_first_control(store):

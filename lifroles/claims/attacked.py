@@ -105,15 +105,16 @@ def shared(everything: Mapping[tuple[str, str, int], Sequence[Attacked]]) -> dic
     return found
 
 
-def on_common(runs: Iterable[Record], attacks: Sequence[str]) -> Attacks:
+def on_common(runs: Iterable[Record], attacks: Sequence[str], limits: Mapping[str, int] | None = None) -> Attacks:
     """Return the attacks on runs, of each seed on the recordings that were attacked in all of its networks.
 
     Arguments:
         attacks: whose recordings count, by their names in :data:`ATTACKS`.
+        limits: parameters that an attack has to have been made with.
     """
     everything: dict[tuple[str, str, int], list[Attacked]] = {}
     for run in {run.spec.digest: run for run in runs}.values():
-        for record in find(run, "attack"):
+        for record in find(run, "attack", limits):
             name = kind(record)
             if name is not None and record.numbers["samples", "all"]:
                 everything.setdefault((run.variant_name, name, run.seed), []).append(Attacked.of(record))

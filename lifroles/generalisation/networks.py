@@ -86,7 +86,7 @@ def collect(
 
     Arguments:
         p: the page's parameters.
-        questions: what each run is asked, where runs are trained; at toy scale with :data:`lifroles.study.TOY` on top.
+        questions: what each run is asked, where runs are trained; at toy scale on top of :data:`lifroles.study.TOY`.
         say: told what is being trained, line by line.
         store: where to look, and to write to, in place of the profile's own.
         benchmark: which one.
@@ -115,7 +115,7 @@ def collect(
             done.append(record)
             for name, asked in questions.items():
                 for changes in asked:
-                    probes.ask(probes.get(name), record, **{**changes, **toy.get(name, {})})
+                    probes.ask(probes.get(name), record, **{**toy.get(name, {}), **changes})
     return done
 
 

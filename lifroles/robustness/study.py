@@ -83,7 +83,7 @@ class Study(Shown):
     @cached_property
     def attacked(self) -> Attacks:
         """Every attack on the models of the page, on the :attr:`common` recordings."""
-        return on_common(self.records, self.parameters.attacks)
+        return on_common(self.records, self.parameters.attacks, self.parameters.limits)
 
     @property
     def common(self) -> dict[int, int]:
@@ -165,6 +165,8 @@ def collect(p: RobustnessParameters, say: Say = print, store: Store | None = Non
 
     See :func:`lifroles.generalisation.networks.collect`.
     """
-    known = networks.collect(p, ONCE if p.profile == "smoke" else ASKED, say, store)
+    asked = ONCE if p.profile == "smoke" else ASKED
+    attacks = tuple({**changes, **p.limits} for changes in asked["attack"])
+    known = networks.collect(p, {**asked, "attack": attacks}, say, store)
     rows = tuple(Networks(model, networks.of_model(known, model)) for model in p.models)
-    return Study(p, rows, Sweep.of(known, p.attacks))
+    return Study(p, rows, Sweep.of(known, p.attacks, p.limits))

@@ -37,13 +37,15 @@ class Sweep:
     Arguments:
         runs: by k_tau.
         attacks: those that are shown.
+        limits: what they have to have been made with, see :func:`on_common`.
     """
 
     runs: Mapping[float, tuple[Record, ...]]
     attacks: Sequence[str]
+    limits: Mapping[str, int]
 
     @classmethod
-    def of(cls, records: Iterable[Record], attacks: Sequence[str]) -> Sweep:
+    def of(cls, records: Iterable[Record], attacks: Sequence[str], limits: Mapping[str, int]) -> Sweep:
         """Take from all runs those that belong to the sweep, of the seeds that every value of k_tau has."""
         found: dict[float, dict[int, Record]] = {}
         for run in records:
@@ -53,7 +55,7 @@ class Sweep:
                 found.setdefault(variant.leak, {})[run.seed] = run
         seeds = sorted(set.intersection(*map(set, found.values()))) if found else []
         runs = {k: tuple(found[k][seed] for seed in seeds) for k in sorted(found)} if seeds else {}
-        return cls(runs, attacks)
+        return cls(runs, attacks, limits)
 
     @property
     def records(self) -> list[Record]:
@@ -63,7 +65,7 @@ class Sweep:
     @cached_property
     def attacked(self) -> Mapping[tuple[str, str, int], list[Attacked]]:
         """The attacks on the recordings that all networks of the sweep get right; see :func:`on_common`."""
-        return on_common(self.records, self.attacks)
+        return on_common(self.records, self.attacks, self.limits)
 
     def flips(self, attack: str) -> dict[float, float]:
         """Return the mean number of flips by k_tau, where the attack was made."""
