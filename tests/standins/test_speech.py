@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -173,19 +174,29 @@ def test_a_run_that_is_interrupted_leaves_no_file_and_is_taken_up_where_it_stopp
     monkeypatch.setattr(spikefile, "PART", 4)
     train, test = tmp_path / "train.h5", tmp_path / "test.h5"
 
+    stopped = threading.Event()
+    heard: list[int] = []
+    hear = spikefile.hear
+
+    def third_part_lasts(*args: Any, **options: Any) -> Any:
+        heard.append(1)
+        if len(heard) > 8:  # the part that had begun ends well after the parts behind it were called off
+            assert stopped.wait(60)
+            time.sleep(0.5)
+        return hear(*args, **options)
+
     def stop(done: int, total: int) -> None:
-        if done > 8:
-            time.sleep(2)  # a part that had begun: the parts after it are called off meanwhile
         if done >= 8:
+            stopped.set()
             raise KeyboardInterrupt
 
+    monkeypatch.setattr(spikefile, "hear", third_part_lasts)
     with pytest.raises(KeyboardInterrupt):
         write(train, test, words="commands", train=16, test=1, progress=stop, workers=1)
     assert not train.exists() and not test.exists()
     ready = len(list(tmp_path.glob(".train.h5.*.parts/*.npz")))
     assert 2 <= ready < 4 and not list(tmp_path.glob(".train.h5.*.parts/*.part"))
-    heard = []
-    hear = spikefile.hear
+    heard.clear()
     monkeypatch.setattr(spikefile, "hear", lambda *a, **k: heard.append(1) or hear(*a, **k))
     write(train, test, words="commands", train=16, test=1)
     assert len(heard) == 16 - 4 * ready + 1
