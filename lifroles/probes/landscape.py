@@ -27,8 +27,8 @@ Direction = dict[str, Tensor]
 
 RADII = (0.25, 0.5, 1.0)
 
-CHUNK = 100
-"""Recordings that every point of the plane sees before the next ones come: their currents stay in the cache."""
+CHUNK = 500
+"""Recordings that every point of the plane sees before the next ones come: enough for two threads to share."""
 
 
 class LandscapeParameters(ProbeParameters):
@@ -36,7 +36,7 @@ class LandscapeParameters(ProbeParameters):
 
     seeds: tuple[int, ...] = Field((0, 1, 2), description="of the pairs of directions")
     grids: int = Field(1, description="for how many of these pairs the whole grid is measured", ge=0)
-    grid: int = Field(21, description="points of the grid along each direction, from -1 to 1", ge=2)
+    grid: int = Field(51, description="points of the grid along each direction, from -1 to 1", ge=2)
     radii: tuple[float, ...] = Field(RADII, description="distances from the trained weights")
     angles: int = Field(16, description="points on the circle of each radius", ge=1)
     samples: int = Field(1000, description="training recordings, the first ones", ge=1)
@@ -101,12 +101,15 @@ def losses(spec: RunSpec, network: Network, pair: tuple[Direction, Direction], p
             slopes.append(moved.current(batch.inputs))
         for name, weight in weights.items():
             weight.copy_(start[name])
-        current = torch.empty_like(base)
+        row, current, along = torch.empty_like(base), torch.empty_like(base), math.nan
         for i, (a, b) in enumerate(points.tolist()):
+            if a != along:  # the points of a grid's row share it
+                torch.add(base, slopes[0], alpha=a, out=row)
+                along = a
             for name in pair[0]:
                 if name != first:
                     torch.add(start[name], pair[0][name], alpha=a, out=weights[name].data).add_(pair[1][name], alpha=b)
-            torch.add(base, slopes[0], alpha=a, out=current).add_(slopes[1], alpha=b)
+            torch.add(row, slopes[1], alpha=b, out=current)
             output = moved.from_current(current).output
             total[i] += float(spec.task.loss(spec.protocol, output, batch.labels)) * len(batch.labels)
         for name, weight in weights.items():
