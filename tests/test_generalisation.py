@@ -8,6 +8,7 @@ import base64
 import json
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
@@ -15,11 +16,12 @@ from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles import paper
+from lifroles.figures import generalisation as figures
 from lifroles.generalisation import collect, findings, page, verdicts, words
 from lifroles.generalisation.explorer import explorer
 from lifroles.generalisation.study import TRAINED
 from lifroles.parameters import GeneralisationParameters
-from lifroles.probes import features, record
+from lifroles.probes import features, landscape, record
 from lifroles.probes.resolution import PROBE, key
 from lifroles.prose import NBSP
 from lifroles.store import Store, read
@@ -90,6 +92,45 @@ def test_what_no_claim_says_of_leakage_is_said(tmp_path):
     assert said.count("a network without leakage loses *less* than the baseline, by 21.0 points") == 2
     assert "rank correlation" not in said
     assert findings.beyond(collect(GeneralisationParameters(), store=Store(tmp_path / "none"))) == ""
+
+
+def landscape_asked(run, size, pairs, loss):
+    line = np.linspace(-1, 1, size)
+    a, b = np.meshgrid(line, line, indexing="ij")
+    grid = np.stack([loss + a**2 + 2 * b**2 + pair for pair in range(pairs)]).astype(np.float32)
+    numbers = {("rise", f"seed=0/radius={radius:g}"): radius for radius in (0.25, 0.5, 1.0)} | {
+        ("loss", "centre"): loss
+    }
+    spec = record.ProbeSpec.of(landscape.PROBE, run.spec, grid=size, grids=pairs)
+    record.write(run.path, spec, record.Findings(numbers, {"grid": grid, "line": line}), {})
+
+
+def test_fig_6_is_of_the_finest_grid_and_other_pairs_and_models_stand_below_it(study, tmp_path):
+    store = Store(tmp_path)
+    asked(store, "no_reset", 0, {3: 0.9})
+    runs = {(r.variant_name, r.seed): r for r in collect(study.parameters, store=store).records}
+    first, second, lstm, no_reset = (
+        runs[one] for one in (("baseline", 0), ("baseline", 1), ("lstm", 0), ("no_reset", 0))
+    )
+    landscape_asked(first, 3, 1, 0.5)
+    landscape_asked(second, 5, 2, 0.01)
+    landscape_asked(lstm, 5, 1, 0.02)
+    landscape_asked(no_reset, 5, 1, 0.03)
+    study = collect(study.parameters, store=store)
+    shown, others = figures.planes(study)
+    assert [(p.model, p.seed, p.pair) for p in shown] == [("baseline", 1, 1), ("no_reset", 0, 1), ("lstm", 0, 1)]
+    assert [(p.model, p.seed, p.pair) for p in others] == [("baseline", 1, 2)]
+    assert "baseline from 0.01 to 3" in words.landscapes_caption(shown)
+    main, rest, *_ = page.landscapes(study)
+    lines = unquote(
+        re.search(r'download="landscape_fig_6.csv" href="data:text/csv;charset=utf-8,([^"]*)"', main.html)[1]
+    )
+    assert lines.splitlines()[0] == "model,seed,pair,direction 1," + ",".join(
+        f"direction 2: {at}" for at in ("-1", "-0.5", "0", "0.5", "1")
+    )
+    assert lines.splitlines()[1] == "baseline,1,1,-1,3.01,1.51,1.01,1.51,3.01"
+    assert "5×5 points; seeds 0 and 1" in main.caption and "seed1-" in main.html and "seed1-" in rest.html
+    assert runs["baseline", 0].spec.digest not in main.html
 
 
 def test_fig_7_moves_in_the_frame_of_one_map(study):

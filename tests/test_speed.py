@@ -10,20 +10,26 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
+from benchmarks import landscapes
 from benchmarks.kernels import __main__ as command_line
 from benchmarks.kernels import floor, inside, measure, run
 from benchmarks.kernels.candidates import LAYER_CANDIDATES, NETWORK_CANDIDATES, OURS, PEERS, Inputs, Loop, Training
 from benchmarks.kernels.workloads import NETWORKS, Layer, Network, layers, shrunk
 from lifroles import records, speed
+from lifroles.benchmarks import Batch
 from lifroles.errors import StoreError
 from lifroles.figures import speed as figures
 from lifroles.figures import svg
 from lifroles.libraries import LIBRARIES
+from lifroles.probes.landscape import losses
 from lifroles.prose import NBSP
-from lifroles.speed import attack, tables, words
+from lifroles.sparse import SparseSequence
+from lifroles.spec import RunSpec
+from lifroles.speed import attack, landscape, tables, words
 
 NETS = {work.name: work for group in NETWORKS.values() for work in group}
 RATES = floor.Rates(operations=1e9, bytes=1e9)
@@ -387,3 +393,48 @@ def test_the_page_says_how_much_a_batch_of_an_attack_gains_and_what_bounds_it(
     records.write({"wanted": 20.0, "case": {**case, "gain": 21.0}, "provenance": provenance}, attack.path())
     text = attack.shown()[0].data
     assert "it is reached" in text and "no batch" not in text
+
+
+def test_the_page_says_how_long_a_grid_of_a_landscape_takes_and_whose_takes_longer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("lifroles.speed.landscape.results_dir", lambda: tmp_path)
+    assert "Not measured" in landscape.shown()[0].data
+    quick = {
+        "run": "nmnist/baseline/seed0-4c8653c31259", "variant": "baseline", "rows": 4, "gain": 40.0,
+        "seconds_point": 0.04, "seconds_alone": 1.6, "seconds_grid": 90.4,
+    }  # fmt: skip
+    slow = {
+        **quick, "run": "nmnist/lstm/seed1-abcd24fa051e", "variant": "lstm", "gain": 2.5,
+        "seconds_point": 0.4, "seconds_alone": 1.0, "seconds_grid": None,
+    }  # fmt: skip
+    rest = {
+        "wanted": 120.0, "grid": 51, "recordings": 2000, "rounds": 3,
+        "provenance": {"processor": "a processor", "threads": 2, "commit": "0123456789"},
+    }  # fmt: skip
+    records.write({**rest, "cases": [quick, slow]}, landscape.path())
+    text, table, card = landscape.shown()
+    assert "around baseline took 90 s on 2,000 recordings. The goal was 120 s: it is reached" in text.data
+    assert "A grid around LSTM takes longer" in text.data
+    assert table.rows == [
+        ("Baseline", "0.62", "25.00", "40×", "1.7 min"),
+        ("LSTM", "1.00", "2.50", "2.5×", "17.3 min"),
+    ]
+    assert "python -m benchmarks.landscapes 4c8653c31259 abcd24fa051e" in card.html
+
+    records.write({**rest, "cases": [{**quick, "seconds_grid": 150.0}]}, landscape.path())
+    text = landscape.shown()[0].data
+    assert "it is not reached" in text and "takes longer" not in text
+
+
+def test_a_landscape_point_by_point_is_the_landscape() -> None:
+    spec = RunSpec.of("nmnist", "baseline", seed=0, source="saccades")
+    torch.manual_seed(0)
+    network = spec.network("auto").eval()
+    x = (torch.rand(15, 6, 2312) < 0.2).float()  # many, so that an untrained network fires
+    batch = Batch(SparseSequence.from_dense(x), torch.arange(6), torch.zeros(6))
+    pair = landscapes.direction(network, 0, 0), landscapes.direction(network, 0, 1)
+    points = np.array([[0.0, 0.0], [0.0, 0.5], [-0.5, 1.0], [0.25, -1.0]])
+    theirs = landscapes.one_by_one(spec, network, pair, points, lambda: [batch])
+    assert np.allclose(losses(spec, network, pair, points, lambda: [batch]), theirs, rtol=1e-4)
+    assert len(set(theirs.round(6))) == 4

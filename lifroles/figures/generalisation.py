@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lifroles import paper
 from lifroles.figures.style import CHANCE, INK, REPORTED, colour, figure, short, style
 from lifroles.generalisation.networks import LABELS
-from lifroles.generalisation.study import Row, Study
+from lifroles.generalisation.study import Plane, Row, Study
+
+Array = np.ndarray[Any, Any]
 
 CELLS: Mapping[str, tuple[str, Any]] = {
     "lstm": ("LSTM", "-"),
@@ -151,29 +157,105 @@ def _with(study: Study, wanted: Sequence[str], probe: str) -> list[Row]:
     return [row for row in have if row.model in chosen]
 
 
-def landscapes(study: Study) -> Figure | None:
-    """Return Fig. 6: the loss around the trained weights of the paper's three models, on one scale."""
-    shown = []
-    for row in _with(study, FIG6, "landscape"):
-        found = [probe for probe in row.probes("landscape") if probe.spec.parameters["grids"]]
-        if found:
-            shown.append((row, found[0].array("line"), found[0].array("grid")[0]))
-    if not shown:
-        return None
-    low, high = min(float(g.min()) for *_, g in shown), max(float(g.max()) for *_, g in shown)
-    levels = np.geomspace(max(low, 1e-4), max(high, low * 1.01), 13)
+def planes(study: Study) -> tuple[list[Plane], list[Plane]]:
+    """Return what Fig. 6 draws, a plane for each of its models, and all others: other pairs and other models.
+
+    Of every model the run with the finest grid is taken, of several the first.
+    """
+    found: dict[str, list[Plane]] = {}
+    for row in study.rows:
+        asked = [probe for probe in row.probes("landscape") if probe.spec.parameters["grids"]]
+        if asked:
+            probe = max(asked, key=lambda one: len(one.array("line")))
+            seed = next(record.seed for record in row.records if record.spec.digest == probe.spec.run)
+            found[row.model] = [
+                Plane(row.model, seed, pair, probe.array("line"), loss)
+                for pair, loss in enumerate(probe.array("grid"), start=1)
+            ]
+    drawn = [row.model for row in _with(study, FIG6, "landscape") if row.model in found]
+    rest = [plane for model in drawn for plane in found[model][1:]]
+    return [found[m][0] for m in drawn], [*rest, *(found[m][0] for m in found if m not in drawn)]
+
+
+def _levels(shown: Sequence[Plane]) -> Array:
+    low, high = (pick(float(pick(plane.loss.flat)) for plane in shown) for pick in (min, max))
+    return np.geomspace(max(low, 1e-4), max(high, low * 1.01), 13)
+
+
+def _contours(ax: Axes, plane: Plane, levels: Array) -> Any:
+    """Draw one plane and return what a colour bar needs."""
+    drawn = ax.contourf(
+        plane.line, plane.line, plane.loss.T, levels=levels, cmap="viridis", norm=LogNorm(), extend="both"
+    )
+    ax.contour(plane.line, plane.line, plane.loss.T, levels=levels, colors="white", linewidths=0.4, alpha=0.6)
+    ax.scatter(0, 0, marker="+", color="white", linewidths=1)
+    ax.set_aspect("equal")
+    return drawn
+
+
+def landscapes(shown: Sequence[Plane], scale: Sequence[Plane] = ()) -> Figure:
+    """Return Fig. 6: the loss around the trained weights of the paper's three models, as surfaces and as contours.
+
+    Arguments:
+        shown: the planes, one a panel.
+        scale: planes whose range the colours have to cover too.
+    """
+    levels = _levels([*shown, *scale])
+    norm = LogNorm(levels[0], levels[-1])
     with style():
-        fig, axes = figure(1, 190, "Contours of the loss in a plane around trained weights.", len(shown), sharey=True)
+        fig, axes = figure(
+            2, 265, "The loss in a plane around trained weights, as surfaces and as contours.", len(shown), ratios=(1, 1.2)
+        )
+        fig.set_dpi(220)
         drawn: Any = None
-        for ax, (row, line, grid) in zip(axes, shown, strict=True):
-            drawn = ax.contourf(line, line, grid.T, levels=levels, cmap="viridis", extend="both")
-            ax.contour(line, line, grid.T, levels=levels, colors="white", linewidths=0.4, alpha=0.6)
-            ax.scatter(0, 0, marker="+", color="white", linewidths=1)
-            ax.set_aspect("equal")
-            ax.set_title(name(row.model), fontsize=9.5)
+        solids = []
+        for top, ax, plane in zip(axes[: len(shown)], axes[len(shown) :], shown, strict=True):
+            place = top.get_subplotspec()
+            top.remove()
+            solid: Any = fig.add_subplot(place, projection="3d")
+            across, along = np.meshgrid(plane.line, plane.line, indexing="ij")
+            height = np.log10(np.clip(plane.loss, levels[0], None))
+            solid.plot_surface(
+                across, along, height, facecolors=colormaps["viridis"](norm(plane.loss)),
+                rcount=len(plane.line), ccount=len(plane.line), linewidth=0, antialiased=False, shade=False,
+                rasterized=True,
+            )  # fmt: skip
+            solid.set_zlim(np.log10(levels[0]), np.log10(levels[-1]))
+            solid.set_title(name(plane.model), fontsize=9.5, loc="center", y=1.06)
+            powers = range(math.ceil(np.log10(levels[0])), math.floor(np.log10(levels[-1])) + 1)
+            solid.set_zticks(list(powers), [f"{10.0**power:g}" for power in powers])
+            solid.set_xticks([-1, 0, 1])
+            solid.set_yticks([-1, 0, 1])
+            solid.tick_params(labelsize=7, pad=-2)
+            solid.view_init(elev=28, azim=-55)
+            solid.set_box_aspect((1, 1, 0.85), zoom=1.3)
+            solids.append(solid)
+            for axis in (solid.xaxis, solid.yaxis, solid.zaxis):
+                axis.set_pane_color((0, 0, 0, 0))
+            drawn = _contours(ax, plane, levels)
             ax.set_xlabel("direction 1")
-        axes[0].set_ylabel("direction 2")
-        bar = fig.colorbar(drawn, ax=axes, shrink=0.75, format="%.2g")
+        axes[len(shown)].set_ylabel("direction 2")
+        for ax in axes[len(shown) + 1 :]:
+            ax.tick_params(labelleft=False)
+        bar = fig.colorbar(drawn, ax=[*solids, *axes[len(shown) :]], shrink=0.7, format="%.2g")
+        bar.set_label("loss")
+        return fig
+
+
+def other_landscapes(shown: Sequence[Plane], scale: Sequence[Plane] = ()) -> Figure:
+    """Return the loss in further planes, as contours: arguments as of :func:`landscapes`."""
+    columns = 4
+    lines = -(-len(shown) // columns)
+    levels = _levels([*shown, *scale])
+    with style():
+        fig, axes = figure(lines, 20 + 105 * lines, "Contours of the loss in further planes.", columns)
+        drawn: Any = None
+        for ax in axes:
+            ax.set_axis_off()
+        for ax, plane in zip(axes, shown, strict=False):
+            drawn = _contours(ax, plane, levels)
+            ax.set_title(name(plane.model) + (f", {plane.pair}" if plane.pair > 1 else ""), fontsize=8.5)
+        bar = fig.colorbar(drawn, ax=axes, shrink=0.8, format="%.2g")
         bar.set_label("loss")
         return fig
 

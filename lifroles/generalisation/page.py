@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from IPython.display import Markdown
 from matplotlib.figure import Figure
 
@@ -12,11 +14,11 @@ from lifroles.figures import Display, card, command, show
 from lifroles.figures import generalisation as figures
 from lifroles.generalisation import findings, networks, verdicts, words
 from lifroles.generalisation.explorer import explorer
-from lifroles.generalisation.study import Study, frames
+from lifroles.generalisation.study import Plane, Study, frames
 from lifroles.probes.landscape import RADII
 from lifroles.probes.record import find
 from lifroles.store import Record
-from lifroles.tables import Table, protocol_table
+from lifroles.tables import Download, Table, protocol_table
 
 NOTEBOOK = "4_2_generalisation"
 
@@ -92,18 +94,37 @@ def propagation(study: Study) -> list[object]:
 def landscapes(study: Study) -> list[object]:
     """Return Fig. 6, and the numbers behind it."""
     radii = RADII
-    fig = figures.landscapes(study)
-    if fig is None:
+    shown, others = figures.planes(study)
+    if not shown:
         return [Markdown(words.rises_caption(study, radii[1]))]
-    caption = (
-        "Loss (mean squared error to one-hot) in a plane of two filter-normalised random directions around the trained "
-        "weights, one scale for all; the cross is the trained network, first seed, first pair of directions."
-    )
+    found: list[object] = [
+        _planes(study, figures.landscapes(shown, others), words.landscapes_caption(shown), "landscape_fig_6", shown)
+    ]
+    if others:
+        fig = figures.other_landscapes(others, shown)
+        found.append(_planes(study, fig, words.other_landscapes_caption(others), "landscape_others", others))
     return [
-        _shown(study, fig, caption, "landscape"),
+        *found,
         _shown(study, figures.rises(study, radii), words.rises_caption(study, radii[1]), "landscape"),
         words.rises_table(study, radii),
     ]
+
+
+def _planes(study: Study, fig: Figure, caption: str, name: str, planes: Sequence[Plane]) -> Display:
+    """Return a figure of planes with the runs behind it; its file has a row for each coordinate along direction 1."""
+    rows = [
+        (plane.model, plane.seed, plane.pair, f"{at:g}", *(f"{loss:.4g}" for loss in losses))
+        for plane in planes
+        for at, losses in zip(plane.line, plane.loss, strict=True)
+    ]
+    across = max((plane.line for plane in planes), key=len)
+    columns = ("model", "seed", "pair", "direction 1", *(f"direction 2: {at:g}" for at in across))
+    behind = {(plane.model, plane.seed) for plane in planes}
+    records = [r for row in study.rows for r in row.records if (row.model, r.seed) in behind]
+    again = command(NOTEBOOK, study.parameters)
+    return show(
+        fig, caption, command=again, records=records, download=Download(name, columns, rows), probes=["landscape"]
+    )
 
 
 def features(study: Study) -> list[object]:

@@ -23,6 +23,8 @@ from lifroles.spec import RunSpec
 from lifroles.statistics import mean_interval
 from lifroles.store import Store
 
+Array = np.ndarray[Any, Any]
+
 TRAINED = 3
 """The step length in ms that every network of this section was trained with."""
 
@@ -81,6 +83,17 @@ class Row(Networks):
             if values:
                 means.append(float(np.mean(values)))
         return means
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The loss ``[n, n]`` in a plane around the trained weights of one run, at the coordinates ``line`` ``[n]``."""
+
+    model: str
+    seed: int
+    pair: int
+    line: Array
+    loss: Array
 
 
 @dataclass(frozen=True)

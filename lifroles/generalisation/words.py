@@ -9,7 +9,7 @@ from lifroles.claims.generalisation import READINGS
 from lifroles.claims.quantities import named
 from lifroles.generalisation import networks
 from lifroles.generalisation.networks import LABELS, NOT_ASKED, NOT_RUN, interval
-from lifroles.generalisation.study import REAL, TRAINED, Row, Study
+from lifroles.generalisation.study import REAL, TRAINED, Plane, Row, Study
 from lifroles.tables import Table
 
 OTHERS = tuple(dt for dt in paper.TABLE7_DTS if dt != TRAINED)
@@ -175,6 +175,32 @@ def propagation_table(study: Study, lag: int = 5) -> Table:
         "hidden layer that differ by then, of a million; and recordings whose class changes; all without a surrogate."
     )
     return Table(caption, columns, rows)
+
+
+def landscapes_caption(shown: Sequence[Plane]) -> str:
+    """Return the caption of Fig. 6: what is drawn, and how far the loss rises in it."""
+    ends = {plane.model: (float(plane.loss.min()), float(plane.loss.max())) for plane in shown}
+    found = prose.listed(f"{named(m)} from {low:.2g} to {high:.2g}" for m, (low, high) in ends.items())
+    return (
+        f"Loss (mean squared error to one-hot) in a plane of two filter-normalised random directions around the "
+        f"trained weights, one scale for all: {found}. Top: as surfaces, the height a power of ten; bottom: as "
+        f"contours, the cross is the trained network ({_drawn(shown)})."
+    )
+
+
+def other_landscapes_caption(shown: Sequence[Plane]) -> str:
+    """Return the caption of the planes that are not in Fig. 6."""
+    return (
+        "The same planes, from -1 to 1, of the other models and, numbered, of further pairs of directions of those "
+        f"above, on one scale with them ({_drawn(shown)})."
+    )
+
+
+def _drawn(shown: Sequence[Plane]) -> str:
+    sizes = sorted({len(plane.line) for plane in shown})
+    seeds = sorted({plane.seed for plane in shown})
+    grids = prose.listed(f"{n}\N{MULTIPLICATION SIGN}{n}" for n in sizes)
+    return f"{grids} points; {'seed' if len(seeds) == 1 else 'seeds'} {prose.listed(map(str, seeds))}"
 
 
 def rises_table(study: Study, radii: Sequence[float]) -> Table:
