@@ -354,6 +354,18 @@ def test_sums_count_no_references_to_their_arrays():
         assert not any("NRT_incref" in code for code in loop.inspect_llvm().values())
 
 
+@pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (32, 3), (33, 2), (70, 5)])
+def test_blocks_are_filled_up_with_0_whatever_lay_in_their_memory(neurons, inputs):
+    # What stands there is computed with: numbers that are none would be slow, and an infinite weight would not stay.
+    from lifroles.backends import _rows
+
+    weight, blocks = np.arange(1.0, neurons * inputs + 1).reshape(neurons, inputs), -(-neurons // 32)
+    packed = np.full(blocks * inputs * 32, np.nan)
+    _rows.pack(weight.reshape(-1), inputs, 1, neurons, inputs, packed, 0, blocks)
+    expected = np.pad(weight, ((0, blocks * 32 - neurons), (0, 0))).reshape(blocks, 32, inputs).transpose(0, 2, 1)
+    assert np.array_equal(packed.reshape(blocks, inputs, 32), expected)
+
+
 @pytest.mark.parametrize("parts", [1, 3])
 @pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (32, 16), (33, 17), (70, 50)])
 def test_weights_go_to_blocks_and_back(parts, neurons, inputs):
