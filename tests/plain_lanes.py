@@ -40,6 +40,11 @@ def store_first(array: Array, index: int, value: Array, count: int) -> None:
     _part(array, index, count)[:] = value[:count]
 
 
+def stream(array: Array, index: int, value: Array) -> None:
+    assert (array.ctypes.data + index * array.itemsize) % 64 == 0
+    store(array, index, value)
+
+
 def will_read(array: Array, index: int) -> None:
     pass
 
@@ -74,7 +79,7 @@ def lowest_bit(bits: Any) -> int:
 
 
 FUNCTIONS = (
-    load, load_first, store, store_first, will_read, will_write, spread, fma, choose_ge, choose_inside, bits_ge,
+    load, load_first, store, store_first, stream, will_read, will_write, spread, fma, choose_ge, choose_inside, bits_ge,
     lowest_bit,
 )  # fmt: skip
 

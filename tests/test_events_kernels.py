@@ -332,6 +332,54 @@ def test_what_a_loop_keeps_for_itself_is_zero_and_begins_at_a_line_of_the_cache(
     assert [len(array) for array in kept[::3]] == [1, 32, 1000, 4097] and kept[0].dtype == like
 
 
+@pytest.mark.parametrize("driven", [True, False])
+@pytest.mark.parametrize(
+    ("neurons", "dtype", "streamed"),
+    [(32, F32, True), (48, F32, True), (40, F64, True), (40, F32, False), (33, F64, False)],
+)
+def test_a_large_layer_is_written_past_the_cache_and_is_the_same(neurons, dtype, streamed, driven, monkeypatch):
+    from lifroles.backends import _fused, _layout
+
+    torch.manual_seed(0)
+    rule, c = _fused.Rule("hard", 0.5, 1.0, False), torch.zeros(6, neurons, dtype=dtype)
+    events = SparseSequence.from_dense((torch.rand(5, 6, 20) < 0.2).to(dtype))
+    weight, across = torch.randn(neurons, 20).to(dtype), torch.randn(neurons, neurons).to(dtype)
+    x = torch.randn(5, 6, neurons).to(dtype)
+
+    def layer():
+        if driven:  # sample by sample
+            return _fused.driven(rule, events, weight, None, c, 0.5, None, True)
+        return _fused.recurrent(rule, x, c, 0.5, across, True)  # step by step
+
+    expected = layer()
+    assert not _layout.is_streamed(expected[1])
+    monkeypatch.setattr(_layout, "STREAMED", 0)
+    if not streamed:  # (memory of a small tensor may begin anywhere)
+        assert not _layout.is_streamed(expected[1])
+    assert all(torch.equal(a, b) for a, b in zip(layer(), expected, strict=True))
+    assert 0 < expected[0].mean() < 1
+
+
+@pytest.mark.parametrize(("count", "number", "streamed"), [(1024, F32, True), (1023, F32, False), (1020, F64, False)])
+def test_only_rows_that_begin_at_lines_and_that_no_cache_keeps_go_past_it(count, number, streamed):
+    from lifroles.backends import _layout
+
+    large = _layout.empty((64, 128, count), number, by_sample=True)
+    assert _layout.is_streamed(large) is streamed
+    assert not _layout.is_streamed(large[:8])
+
+
+def test_only_a_state_of_zeros_is_the_resting_state():
+    x = torch.zeros(1, 2, 3)
+    ones, equation = torch.ones(2, 3), {"k_tau": 0.5, "reset": "none", "u_th": 5.0, "fire": surrogate.Rect(alpha=1.0)}
+    assert cpu.run(x, ones, ones, **equation)[2].tolist() == [[0.5] * 3] * 2
+    nothing = torch.zeros(2, 3)
+    assert cpu.run(x, nothing, nothing, **equation)[2].tolist() == [[0.0] * 3] * 2
+    wanted = torch.zeros(2, 3, requires_grad=True)
+    cpu.run(x, wanted, wanted, **equation)[2].sum().backward()
+    assert wanted.grad is not None and wanted.grad.tolist() == [[0.5] * 3] * 2
+
+
 def test_sums_count_no_references_to_their_arrays():
     # Counting is atomic, and takes as long as a short sum.
     import numba

@@ -5,7 +5,7 @@ import numpy as np
 import plain_lanes
 import pytest
 
-from lifroles.backends import _lanes
+from lifroles.backends import _lanes, _rows
 from lifroles.backends._lanes import (
     WIDTH,
     bits_ge,
@@ -18,6 +18,7 @@ from lifroles.backends._lanes import (
     spread,
     store,
     store_first,
+    stream,
     will_read,
     will_write,
 )
@@ -100,6 +101,19 @@ def test_the_lowest_bit_is_the_first_that_is_set(place):
     bits = np.uint64(1) << np.uint64(place)
     assert lowest(bits) == plain_lanes.lowest_bit(bits) == place
     assert lowest(bits | np.uint64(1) << np.uint64(63)) == place
+
+
+@numba.njit
+def pass_the_cache(a, b, at):
+    stream(b, at, load(a, at))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_goes_past_the_cache_arrives(dtype):
+    a = np.random.default_rng(0).normal(size=96).astype(dtype)
+    b = _rows.zeros(96, np.empty(0, dtype))  # begins at a line of the cache
+    pass_the_cache(a, b, 32)
+    assert np.array_equal(b, np.pad(a[32:64], 32))
 
 
 @numba.njit

@@ -21,6 +21,7 @@ from lifroles.backends._layout import (
     flattened,
     from_blocks,
     is_by_sample,
+    is_streamed,
     lanes_of,
     padded,
     rows_of,
@@ -211,7 +212,7 @@ def _rows_forward(
     arguments = (
         *currents, *source, padded(0.0 if bias is None else bias, neurons, dtype), flattened(c),
         padded(k, neurons, dtype), nothing if v is None else as_blocks(v), flat_u, flat_o, step, sample,
-        number(rule.u_th), rule.reset, events is not None, v is not None, steps, neurons, inputs,
+        number(rule.u_th), rule.reset, events is not None, v is not None, is_streamed(u), steps, neurons, inputs,
     )  # fmt: skip
     blocks = -(-neurons // WIDTH)
     share(lambda *piece: _rows.forward(*arguments, *piece), blocks_and_samples(blocks, batch, v is not None, u.numel()))

@@ -22,6 +22,8 @@ from numba.extending import intrinsic, lower_builtin, models, register_model, ty
 
 WIDTH = 32
 """Numbers in a vector."""
+LINE = 64
+"""Bytes of a line of the cache."""
 
 _I1, _I32, _I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
@@ -99,6 +101,22 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     return types.void(array, types.intp, value), generate
 
 
+@_operation
+def stream(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """``stream(array, index, value)``: as :func:`store`, past the cache; the elements have to begin at a line of it.
+
+    For what is read only after much else: a line that is written whole need not be fetched first.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        written = builder.store(arguments[2], _address(context, builder, signature.args[0], *arguments[:2]))
+        written.align = LINE
+        written.set_metadata("nontemporal", builder.module.add_metadata([ir.Constant(_I32, 1)]))
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, value), generate
+
+
 def _prefetch(write: int, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
     array_type = signature.args[0]
     first = builder.bitcast(_address(context, builder, array_type, *arguments), ir.IntType(8).as_pointer())
@@ -106,8 +124,8 @@ def _prefetch(write: int, context: Any, builder: Any, signature: Any, arguments:
         builder.module, ir.FunctionType(ir.VoidType(), [first.type, _I32, _I32, _I32]), "llvm.prefetch.p0"
     )
     near, data = ir.Constant(_I32, 3), ir.Constant(_I32, 1)
-    for line in range(WIDTH * array_type.dtype.bitwidth // 512):
-        at = builder.gep(first, [ir.Constant(_I64, 64 * line)])
+    for line in range(WIDTH * array_type.dtype.bitwidth // (8 * LINE)):
+        at = builder.gep(first, [ir.Constant(_I64, LINE * line)])
         builder.call(function, [at, ir.Constant(_I32, write), near, data])
     return context.get_dummy_value()
 

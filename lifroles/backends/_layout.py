@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lifroles.backends import _buffers, _rows
-from lifroles.backends._lanes import WIDTH
+from lifroles.backends._lanes import LINE, WIDTH
 from lifroles.compiled import share
 from lifroles.sparse import SparseSequence
 
@@ -27,6 +27,8 @@ PIECES = 16
 """Pieces that a layer's work is cut into, at least."""
 CACHE = 1 << 18
 """Bytes of dL/dx that a group of samples may take: half of a second-level cache."""
+STREAMED = 1 << 23
+"""Bytes that no cache keeps until the backward pass."""
 SMALL = 1 << 14
 """Numbers ``T · B · N`` below which a second thread costs more than it saves."""
 
@@ -52,6 +54,13 @@ def strided(sequence: Tensor) -> tuple[Array, int, int]:
     if is_by_sample(sequence):
         return flattened(sequence.transpose(0, 1)), neurons, steps * neurons
     return flattened(sequence), batch * neurons, neurons
+
+
+def is_streamed(sequence: Tensor) -> bool:
+    """Return whether ``[T, B, N]`` is best written past the cache, which takes rows that begin at its lines."""
+    flat, step, sample = strided(sequence)
+    starts = (flat.ctypes.data, step * flat.itemsize, sample * flat.itemsize)
+    return flat.nbytes >= STREAMED and not any(start % LINE for start in starts)
 
 
 def is_by_sample(sequence: Tensor) -> bool:

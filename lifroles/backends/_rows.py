@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lifroles.backends._lanes import (
+    LINE,
     WIDTH,
     bits_ge,
     choose_ge,
@@ -26,6 +27,7 @@ from lifroles.backends._lanes import (
     spread,
     store,
     store_first,
+    stream,
     will_read,
     will_write,
 )
@@ -34,8 +36,6 @@ from lifroles.compiled import compiled, inlined
 
 AHEAD = 4
 """Steps ahead at which memory is fetched: it answers after the time that a few steps of one block take."""
-LINE = 64
-"""Bytes of a line of the cache."""
 TILE = 16
 """Inputs whose weights are turned together: a line of the matrix."""
 
@@ -192,7 +192,7 @@ def scatter(
 def forward(
     x: Any, x_step: int, x_sample: int, indptr: Any, indices: Any, values: Any, weight: Any, bias: Any, c: Any, k: Any,
     across: Any, u: Any, o: Any, step: int, sample: int, u_th: Any, reset: int, events: bool, recurrent: bool,
-    steps: int, neurons: int, inputs: int, first_block: int, last_block: int, low: int, high: int,
+    streamed: bool, steps: int, neurons: int, inputs: int, first_block: int, last_block: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Advance the samples from ``low`` to ``high`` through all steps, for some blocks of neurons (all, if recurrent).
 
@@ -205,6 +205,7 @@ def forward(
         k: leakage coefficients, filled up to whole blocks.
         across: V, packed (not read unless ``recurrent``).
         u, o: written, ``[T, B, N]``, ``step`` and ``sample`` from row to row.
+        streamed: whether u is written past the cache, which o is read from.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
     no_values = values[:0]
@@ -223,7 +224,8 @@ def forward(
                 place = (block - first_block) * WIDTH
                 left = neurons - block * WIDTH
                 lane = at + block * WIDTH
-                will_write(u, lane + AHEAD * step)
+                if not streamed:
+                    will_write(u, lane + AHEAD * step)
                 will_write(o, lane + AHEAD * step)
                 before = load(carried, place)
                 if t == 0:
@@ -242,7 +244,10 @@ def forward(
                     v = v + gather(zero, zero, across, block * neurons * WIDTH, fired, no_values, 0, count)
                 spike = choose_ge(v - threshold, zero, one, zero)
                 if left >= WIDTH:
-                    store(u, lane, v)
+                    if streamed:
+                        stream(u, lane, v)
+                    else:
+                        store(u, lane, v)
                     store(o, lane, spike)
                 else:
                     store_first(u, lane, v, left)

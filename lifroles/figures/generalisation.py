@@ -204,7 +204,7 @@ def landscapes(shown: Sequence[Plane], scale: Sequence[Plane] = ()) -> Figure:
     norm = LogNorm(levels[0], levels[-1])
     with style():
         fig, axes = figure(
-            2, 265, "The loss in a plane around trained weights, as surfaces and as contours.", len(shown), ratios=(1, 1.2)
+            2, 265, "The loss around trained weights, as surfaces and as contours.", len(shown), ratios=(1, 1.2)
         )
         fig.set_dpi(220)
         drawn: Any = None
