@@ -332,41 +332,62 @@ def test_what_a_loop_keeps_for_itself_is_zero_and_begins_at_a_line_of_the_cache(
     assert [len(array) for array in kept[::3]] == [1, 32, 1000, 4097] and kept[0].dtype == like
 
 
-@pytest.mark.parametrize("driven", [True, False])
+@pytest.mark.parametrize("kind", ["events", "currents", "recurrent"])
 @pytest.mark.parametrize(
     ("neurons", "dtype", "streamed"),
-    [(32, F32, True), (48, F32, True), (40, F64, True), (40, F32, False), (33, F64, False)],
+    [(32, F32, True), (48, F32, True), (40, F64, True), (33, F64, False), (35, F32, False)],
 )
-def test_a_large_layer_is_written_past_the_cache_and_is_the_same(neurons, dtype, streamed, driven, monkeypatch):
-    from lifroles.backends import _fused, _layout
+def test_a_large_layer_is_written_past_the_cache_and_is_the_same(kind, neurons, dtype, streamed, monkeypatch):
+    from lifroles.backends import _fused, _layout, _products
 
     torch.manual_seed(0)
-    rule, c = _fused.Rule("hard", 0.5, 1.0, False), torch.zeros(6, neurons, dtype=dtype)
-    events = SparseSequence.from_dense((torch.rand(5, 6, 20) < 0.2).to(dtype))
-    weight, across = torch.randn(neurons, 20).to(dtype), torch.randn(neurons, neurons).to(dtype)
-    x = torch.randn(5, 6, neurons).to(dtype)
+    dense = (torch.rand(5, 7, 20) < 0.2).to(dtype)
+    events, state = SparseSequence.from_dense(dense), torch.zeros(7, neurons, dtype=dtype)
+    weights = [torch.randn(*shape).to(dtype) for shape in ((neurons, 20), (4, neurons), (neurons, neurons))]
+    equation: dict[str, Any] = {"k_tau": 0.5, "reset": "hard", "u_th": 0.5, "fire": surrogate.Rect(alpha=1.0)}
+    told = []
 
-    def layer():
-        if driven:  # sample by sample
-            return _fused.driven(rule, events, weight, None, c, 0.5, None, True)
-        return _fused.recurrent(rule, x, c, 0.5, across, True)  # step by step
+    def layers() -> list[torch.Tensor]:
+        inner, outer, across = (weight.clone().requires_grad_() for weight in weights)
+        if kind == "events":
+            o = cpu.run_events(events, inner, None, state, state, **equation)[0]
+        else:
+            v = across if kind == "recurrent" else None
+            o = cpu.run(dense @ inner.t(), state, state, recurrent_weight=v, **equation)[0]
+        out = cpu.spikes_product(o, outer)
+        out.square().sum().backward()
+        return [o, out, *(weight.grad for weight in (inner, outer, across) if weight.grad is not None)]
 
-    expected = layer()
-    assert not _layout.is_streamed(expected[1])
+    def is_streamed(*arguments: Any) -> bool:
+        told.append(_layout.is_streamed(*arguments))
+        return told[-1]
+
+    for module in (_fused, _products):
+        monkeypatch.setattr(module, "is_streamed", is_streamed)
+    expected = layers()
+    assert told and not any(told)
     monkeypatch.setattr(_layout, "STREAMED", 0)
-    if not streamed:  # (memory of a small tensor may begin anywhere)
-        assert not _layout.is_streamed(expected[1])
-    assert all(torch.equal(a, b) for a, b in zip(layer(), expected, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(layers(), expected, strict=True))
+    assert any(told) is streamed
     assert 0 < expected[0].mean() < 1
 
 
-@pytest.mark.parametrize(("count", "number", "streamed"), [(1024, F32, True), (1023, F32, False), (1020, F64, False)])
-def test_only_rows_that_begin_at_lines_and_that_no_cache_keeps_go_past_it(count, number, streamed):
-    from lifroles.backends import _layout
+@pytest.mark.parametrize(
+    ("size", "dtype", "distances", "streamed"),
+    [
+        (1 << 21, np.float32, (16, 32), True),
+        (1 << 21, np.float32, (32, 24), False),
+        (1 << 21, np.float32, (8,), False),
+        (1 << 20, np.float64, (8,), True),
+        ((1 << 20) - 1, np.float64, (8,), False),
+    ],
+)
+def test_only_rows_that_begin_at_lines_and_that_no_cache_keeps_go_past_it(size, dtype, distances, streamed):
+    from lifroles.backends import _layout, _rows
 
-    large = _layout.empty((64, 128, count), number, by_sample=True)
-    assert _layout.is_streamed(large) is streamed
-    assert not _layout.is_streamed(large[:8])
+    flat = _rows.zeros(size + 1, np.empty(0, dtype))
+    assert _layout.is_streamed(flat[:size], *distances) is streamed
+    assert not _layout.is_streamed(flat[1:], *distances)
 
 
 def test_only_a_state_of_zeros_is_the_resting_state():

@@ -113,9 +113,11 @@ def _alone_forward(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, keep_u: 
     rows, stride = rows_of(x)
     lanes = c.numel()
     number = DTYPES[dtype]
+    flat_u, flat_o = flattened(u), flattened(o)
+    streamed = keep_u and is_streamed(flat_u, lanes) and (not rule.fires or is_streamed(flat_o, lanes))
     arguments = (
-        rows, stride, flattened(c), coefficients_of(k, dtype), flattened(u), lanes if keep_u else 0, flattened(o),
-        number(rule.u_th), rule.reset, rule.fires, steps,
+        rows, stride, flattened(c), coefficients_of(k, dtype), flat_u, lanes if keep_u else 0, flat_o,
+        number(rule.u_th), rule.reset, rule.fires, streamed, steps,
     )  # fmt: skip
     share(lambda low, high: _loops.forward(*arguments, low, high), lanes_of(lanes, x.numel()))
     return o, u
@@ -136,11 +138,11 @@ def _alone_backward(
     (steps, batch, neurons), dtype = u.shape, u.dtype
     lanes = batch * neurons
     number = DTYPES[dtype]
-    g_k = np.zeros(lanes if wants_k else 0, number)
+    g_k, flat_g = np.zeros(lanes if wants_k else 0, number), flattened(g)
     arguments = (
-        flattened(u), *_outside_rows(outside), coefficients_of(k, dtype), flattened(g), g_k, number(rule.u_th),
+        flattened(u), *_outside_rows(outside), coefficients_of(k, dtype), flat_g, g_k, number(rule.u_th),
         number(rule.alpha), number(rule.half), rule.reset, rule.fires, False, rule.through_reset,
-        outside[1] is not None, wants_k, steps, 0, steps, lanes,
+        outside[1] is not None, wants_k, is_streamed(flat_g, lanes), steps, 0, steps, lanes,
     )  # fmt: skip
     share(lambda low, high: _loops.backward(*arguments, low, high), lanes_of(lanes, u.numel()))
     return torch.from_numpy(g_k).view(batch, neurons).sum(0, dtype=torch.float64).to(dtype) if wants_k else None
@@ -212,7 +214,8 @@ def _rows_forward(
     arguments = (
         *currents, *source, padded(0.0 if bias is None else bias, neurons, dtype), flattened(c),
         padded(k, neurons, dtype), nothing if v is None else as_blocks(v), flat_u, flat_o, step, sample,
-        number(rule.u_th), rule.reset, events is not None, v is not None, is_streamed(u), steps, neurons, inputs,
+        number(rule.u_th), rule.reset, events is not None, v is not None, is_streamed(flat_u, step, sample), steps,
+        neurons, inputs,
     )  # fmt: skip
     blocks = -(-neurons // WIDTH)
     share(lambda *piece: _rows.forward(*arguments, *piece), blocks_and_samples(blocks, batch, v is not None, u.numel()))
@@ -287,8 +290,8 @@ def _stepwise_backward(
     def work(t: int, low: int, high: int) -> None:
         _loops.backward(
             flat_u, *arriving, coefficients, flat_g, g_k, number(rule.u_th), number(rule.alpha), number(rule.half),
-            rule.reset, True, True, rule.through_reset, outside[1] is not None, wants_k, steps, t, t + 1, lanes, low,
-            high,
+            rule.reset, True, True, rule.through_reset, outside[1] is not None, wants_k, False, steps, t, t + 1, lanes,
+            low, high,
         )  # fmt: skip
 
     weight = v.detach()

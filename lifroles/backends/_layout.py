@@ -56,11 +56,16 @@ def strided(sequence: Tensor) -> tuple[Array, int, int]:
     return flattened(sequence), batch * neurons, neurons
 
 
-def is_streamed(sequence: Tensor) -> bool:
-    """Return whether ``[T, B, N]`` is best written past the cache, which takes rows that begin at its lines."""
-    flat, step, sample = strided(sequence)
-    starts = (flat.ctypes.data, step * flat.itemsize, sample * flat.itemsize)
-    return flat.nbytes >= STREAMED and not any(start % LINE for start in starts)
+def is_streamed(flat: Array, *distances: int) -> bool:
+    """Return whether an array is best written past the cache, which takes rows that begin at its lines.
+
+    Arguments:
+        flat: the whole of it.
+        distances: numbers from row to row, along each dimension.
+    """
+    return flat.nbytes >= STREAMED and not any(
+        start % LINE for start in (flat.ctypes.data, *(distance * flat.itemsize for distance in distances))
+    )
 
 
 def is_by_sample(sequence: Tensor) -> bool:

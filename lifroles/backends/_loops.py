@@ -21,6 +21,7 @@ from lifroles.backends._lanes import (
     spread,
     store,
     store_first,
+    stream,
 )
 from lifroles.compiled import compiled
 
@@ -34,7 +35,7 @@ BLOCK = 2048
 @compiled
 def forward(
     x: Any, x_stride: int, c: Any, k: Any, u: Any, u_stride: int, o: Any, u_th: Any, reset: int, fires: bool,
-    steps: int, low: int, high: int,
+    streamed: bool, steps: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Advance the lanes from ``low`` to ``high`` through all steps.
 
@@ -47,6 +48,7 @@ def forward(
         u_th: threshold.
         reset: one of the codes above.
         fires: whether there are spikes.
+        streamed: whether u and o are written past the cache.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
     neurons = k.shape[0]
@@ -68,13 +70,18 @@ def forward(
                 lane = first + j
                 if left >= WIDTH:
                     v = load(carried, j) + load(x, t * x_stride + lane)
-                    store(u, t * u_stride + lane, v)
+                    if streamed:
+                        stream(u, t * u_stride + lane, v)
+                    else:
+                        store(u, t * u_stride + lane, v)
                 else:
                     v = load(carried, j) + load_first(x, t * x_stride + lane, left)
                     store_first(u, t * u_stride + lane, v, left)
                 if fires:
                     spike = choose_ge(v - threshold, zero, one, zero)
-                    if left >= WIDTH:
+                    if left >= WIDTH and streamed:
+                        stream(o, t * lanes + lane, spike)
+                    elif left >= WIDTH:
                         store(o, t * lanes + lane, spike)
                     else:
                         store_first(o, t * lanes + lane, spike, left)
@@ -89,7 +96,7 @@ def forward(
 def backward(
     u: Any, go: Any, go_stride: int, gu: Any, gu_stride: int, k: Any, g: Any, g_k: Any, u_th: Any, alpha: Any,
     half: Any, reset: int, fires: bool, across: bool, through_reset: bool, has_gu: bool, learns: bool,
-    steps: int, begin: int, end: int, lanes: int, low: int, high: int,
+    streamed: bool, steps: int, begin: int, end: int, lanes: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Go back through the steps from ``end`` - 1 to ``begin`` for the lanes from ``low`` to ``high``.
 
@@ -104,6 +111,7 @@ def backward(
         alpha: height of the surrogate's rectangle.
         half: half its width.
         through_reset: whether the gradient flows through the spike inside the reset.
+        streamed: whether g is written past the cache.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
     height, inside = spread(alpha), spread(half)
@@ -157,7 +165,9 @@ def backward(
                     d = d + (load(gu, t * gu_stride + lane) if full else load_first(gu, t * gu_stride + lane, left))
                 if learns and t < steps - 1:
                     store(slope_k, j, load(slope_k, j) + after * kept)
-                if full:
+                if full and streamed:
+                    stream(g, t * lanes + lane, d)
+                elif full:
                     store(g, t * lanes + lane, d)
                 else:
                     store_first(g, t * lanes + lane, d, left)

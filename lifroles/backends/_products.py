@@ -20,6 +20,7 @@ from lifroles.backends._layout import (
     flattened,
     from_blocks,
     is_by_sample,
+    is_streamed,
     padded,
     pieces_of,
     ranges,
@@ -115,10 +116,11 @@ class _SpikesProduct(torch.autograd.Function):
         g_bias = zeros(len(cuts), blocks * WIDTH, dtype)
         flat_o = np.zeros(0, DTYPES[dtype]) if g_o is None else samples_of(g_o)[0]
         arguments = (rows, flattened(gradients[0]), flattened(weight), flat_o)
+        streamed = is_streamed(flat_o, inputs)
 
         def work(part: int, low: int, high: int) -> None:
             _sums.spikes_product_backward(
-                *arguments, g_weight[part], g_bias[part], steps, batch, inputs, outputs, low, high
+                *arguments, g_weight[part], g_bias[part], streamed, steps, batch, inputs, outputs, low, high
             )
 
         share(work, [(part, low, high) for part, (low, high) in enumerate(cuts)])

@@ -18,6 +18,7 @@ from lifroles.backends._lanes import (
     spread,
     store,
     store_first,
+    stream,
     will_read,
     will_write,
 )
@@ -104,8 +105,8 @@ def spikes_product(
 
 @compiled
 def spikes_product_backward(
-    o: Any, g: Any, weight: Any, g_o: Any, g_weight: Any, g_bias: Any, steps: int, batch: int, inputs: int,
-    outputs: int, low: int, high: int,
+    o: Any, g: Any, weight: Any, g_o: Any, g_weight: Any, g_bias: Any, streamed: bool, steps: int, batch: int,
+    inputs: int, outputs: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Write dL/do of the samples from ``low`` to ``high``; add to dL/dW and dL/db.
 
@@ -116,6 +117,7 @@ def spikes_product_backward(
         g_o: written, ``[B, T, inputs]`` (empty: not wanted).
         g_weight: packed as ``[blocks of out, in, 32]``.
         g_bias: whole blocks.
+        streamed: whether dL/do is written past the cache.
     """
     one, zero = spread(g.dtype.type(1)), spread(g.dtype.type(0))
     fired = np.zeros(inputs + WIDTH, np.int32)
@@ -141,7 +143,9 @@ def spikes_product_backward(
                         at = (outputs - 1) * inputs + first
                         w = load(weight, at) if left >= WIDTH else load_first(weight, at, left)
                         even = fma(spread(g[row_g + outputs - 1]), w, even)
-                    if left >= WIDTH:
+                    if left >= WIDTH and streamed:
+                        stream(g_o, row + first, even + odd)
+                    elif left >= WIDTH:
                         store(g_o, row + first, even + odd)
                     else:
                         store_first(g_o, row + first, even + odd, left)
