@@ -45,6 +45,10 @@ def stream(array: Array, index: int, value: Array) -> None:
     store(array, index, value)
 
 
+def fence() -> None:
+    pass
+
+
 def will_read(array: Array, index: int) -> None:
     pass
 
@@ -79,8 +83,8 @@ def lowest_bit(bits: Any) -> int:
 
 
 FUNCTIONS = (
-    load, load_first, store, store_first, stream, will_read, will_write, spread, fma, choose_ge, choose_inside, bits_ge,
-    lowest_bit,
+    load, load_first, store, store_first, stream, fence, will_read, will_write, spread, fma, choose_ge, choose_inside,
+    bits_ge, lowest_bit,
 )  # fmt: skip
 
 

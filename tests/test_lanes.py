@@ -1,5 +1,8 @@
 """The vectors of the cpu backend's loops do what NumPy does, lane by lane and bit by bit, with infinities as well."""
 
+import platform
+import re
+
 import numba
 import numpy as np
 import plain_lanes
@@ -11,6 +14,7 @@ from lifroles.backends._lanes import (
     bits_ge,
     choose_ge,
     choose_inside,
+    fence,
     fma,
     load,
     load_first,
@@ -106,6 +110,7 @@ def test_the_lowest_bit_is_the_first_that_is_set(place):
 @numba.njit
 def pass_the_cache(a, b, at):
     stream(b, at, load(a, at))
+    fence()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -114,6 +119,9 @@ def test_what_goes_past_the_cache_arrives(dtype):
     b = _rows.zeros(96, np.empty(0, dtype))  # begins at a line of the cache
     pass_the_cache(a, b, 32)
     assert np.array_equal(b, np.pad(a[32:64], 32))
+    if platform.machine() in ("x86_64", "AMD64"):
+        code = pass_the_cache.inspect_asm(pass_the_cache.signatures[-1])
+        assert re.search(r"\bv?movnt\w+", code) and re.search(r"\b(mfence|lock)\b", code)
 
 
 @numba.njit

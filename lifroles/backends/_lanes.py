@@ -105,7 +105,8 @@ def store(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
 def stream(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
     """``stream(array, index, value)``: as :func:`store`, past the cache; the elements have to begin at a line of it.
 
-    For what is read only after much else: a line that is written whole need not be fetched first.
+    For what is read only after much else: a line that is written whole need not be fetched first. Other threads may
+    read it after a :func:`fence`.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -115,6 +116,17 @@ def stream(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, types.intp, value), generate
+
+
+@_operation
+def fence(typing_context: Any) -> Any:
+    """``fence()``: wait until what was written past the cache lies in memory."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.fence("seq_cst")
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 def _prefetch(write: int, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

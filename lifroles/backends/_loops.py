@@ -16,6 +16,7 @@ from lifroles.backends._lanes import (
     WIDTH,
     choose_ge,
     choose_inside,
+    fence,
     load,
     load_first,
     spread,
@@ -90,6 +91,7 @@ def forward(
                     elif reset == SOFT:
                         v = v - threshold * spike
                 store(carried, j, load(coefficient, j) * v)
+    fence()
 
 
 @compiled
@@ -175,3 +177,4 @@ def backward(
         if learns:
             for j in range(last - first):
                 g_k[first + j] += slope_k[j]
+    fence()

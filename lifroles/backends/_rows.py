@@ -20,6 +20,7 @@ from lifroles.backends._lanes import (
     bits_ge,
     choose_ge,
     choose_inside,
+    fence,
     fma,
     load,
     load_first,
@@ -265,6 +266,7 @@ def forward(
                     lane = at + block * WIDTH
                     spike = load(o, lane) if left >= WIDTH else load_first(o, lane, left)
                     count = list_bits(bits_ge(spike, one), block * WIDTH, fired, count)
+    fence()
 
 
 @compiled

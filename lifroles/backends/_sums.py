@@ -12,6 +12,7 @@ import numpy as np
 from lifroles.backends._lanes import (
     WIDTH,
     bits_ge,
+    fence,
     fma,
     load,
     load_first,
@@ -158,3 +159,4 @@ def spikes_product_backward(
                 for n in range(count):
                     to = first * inputs + fired[n] * WIDTH
                     store(g_weight, to, load(g_weight, to) + d)
+    fence()
