@@ -57,8 +57,12 @@ INTEGRATE = Rule("none", 1.0, 1.0, True, fires=False)
 
 
 def _last(rule: Rule, o: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    # Copies, because a state that is carried on must not hold the whole sequence in memory.
-    return (o[-1].clone() if rule.fires else o.clone()), u[-1].clone()
+    return _copied(o[-1]) if rule.fires else o.clone(), _copied(u[-1])
+
+
+def _copied(last: Tensor) -> Tensor:
+    """Return a copy: a state that is carried on must not hold the whole sequence in memory."""
+    return _buffers.empty(last.shape, last.dtype).copy_(last)
 
 
 def _from_outside(shape: torch.Size, dtype: torch.dtype, gradients: tuple[Tensor | None, ...]) -> Outside:
@@ -156,7 +160,7 @@ def alone(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, keep_u: bool) -> 
         return _Alone.apply(rule, x, c, k)
     with torch.no_grad():
         o, u = _alone_forward(rule, x, c, k, keep_u)
-        return o, u, u[-1].clone() if keep_u else u[-1], o[-1].clone() if rule.fires else o
+        return o, u, _copied(u[-1]) if keep_u else u[-1], _copied(o[-1]) if rule.fires else o
 
 
 class _Rows(torch.autograd.Function):
@@ -245,7 +249,7 @@ def _rows_backward(
     parts = sum(piece[0] == 0 for piece in pieces)
     flat_u, step, sample = strided(u)
     g = empty(u.shape, dtype, is_by_sample(u)) if events is None else None
-    g_c = torch.empty((batch, neurons), dtype=dtype)
+    g_c = _buffers.empty((batch, neurons), dtype)
     g_k, g_bias = (zeros(parts, blocks * WIDTH, dtype) for _ in range(2))
     g_weight = zeros(parts, blocks * inputs * WIDTH if wants_weight else 0, dtype)
     g_v = zeros(parts, blocks * neurons * WIDTH if wants_v and v is not None else 0, dtype)
@@ -332,4 +336,4 @@ def _run_rows(
         return _Rows.apply(rule, events, x, weight, bias, c, k, v)
     with torch.no_grad():
         o, u = _rows_forward(rule, events, x, weight, bias, c, k, v)
-        return o, u, u[-1].clone(), o[-1].clone()
+        return o, u, _copied(u[-1]), _copied(o[-1])
