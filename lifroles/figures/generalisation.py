@@ -182,12 +182,14 @@ def _levels(shown: Sequence[Plane]) -> Array:
     return np.geomspace(max(low, 1e-4), max(high, low * 1.01), 13)
 
 
-def _contours(ax: Axes, plane: Plane, levels: Array) -> Any:
-    """Draw one plane and return what a colour bar needs."""
+def _contours(ax: Axes, plane: Plane, levels: Array, rasterized: bool = False) -> Any:
+    """Draw one plane and return what a colour bar needs; ``rasterized``: as a picture, where lines would weigh more."""
     drawn = ax.contourf(
         plane.line, plane.line, plane.loss.T, levels=levels, cmap="viridis", norm=LogNorm(), extend="both"
     )
-    ax.contour(plane.line, plane.line, plane.loss.T, levels=levels, colors="white", linewidths=0.4, alpha=0.6)
+    lines = ax.contour(plane.line, plane.line, plane.loss.T, levels=levels, colors="white", linewidths=0.4, alpha=0.6)
+    for part in (drawn, lines):
+        part.set_rasterized(rasterized)
     ax.scatter(0, 0, marker="+", color="white", linewidths=1)
     ax.set_aspect("equal")
     return drawn
@@ -249,12 +251,14 @@ def other_landscapes(shown: Sequence[Plane], scale: Sequence[Plane] = ()) -> Fig
     levels = _levels([*shown, *scale])
     with style():
         fig, axes = figure(lines, 20 + 105 * lines, "Contours of the loss in further planes.", columns)
+        fig.set_dpi(160)
         drawn: Any = None
         for ax in axes:
             ax.set_axis_off()
         for ax, plane in zip(axes, shown, strict=False):
-            drawn = _contours(ax, plane, levels)
-            ax.set_title(name(plane.model) + (f", {plane.pair}" if plane.pair > 1 else ""), fontsize=8.5)
+            drawn = _contours(ax, plane, levels, rasterized=True)
+            title = name(plane.model) if plane.model in CELLS else short(plane.model)
+            ax.set_title(title + (f", {plane.pair}" if plane.pair > 1 else ""), fontsize=8.5)
         bar = fig.colorbar(drawn, ax=axes, shrink=0.8, format="%.2g")
         bar.set_label("loss")
         return fig

@@ -113,7 +113,7 @@ def landscapes(study: Study) -> list[object]:
 def _planes(study: Study, fig: Figure, caption: str, name: str, planes: Sequence[Plane]) -> Display:
     """Return a figure of planes with the runs behind it; its file has a row for each coordinate along direction 1."""
     rows = [
-        (plane.model, plane.seed, plane.pair, f"{at:g}", *(f"{loss:.4g}" for loss in losses))
+        (plane.model, plane.seed, plane.pair, f"{at:g}", *(f"{loss:.3g}" for loss in losses))
         for plane in planes
         for at, losses in zip(plane.line, plane.loss, strict=True)
     ]
