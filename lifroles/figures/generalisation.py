@@ -208,7 +208,7 @@ def landscapes(shown: Sequence[Plane], scale: Sequence[Plane] = ()) -> Figure:
         fig, axes = figure(
             2, 265, "The loss around trained weights, as surfaces and as contours.", len(shown), ratios=(1, 1.2)
         )
-        fig.set_dpi(220)
+        fig.set_dpi(150)
         drawn: Any = None
         solids = []
         for top, ax, plane in zip(axes[: len(shown)], axes[len(shown) :], shown, strict=True):
