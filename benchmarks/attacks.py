@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.kernels.candidates import SpikingJelly
+from benchmarks.trained import on_nmnist
 from lifroles import attacks, paths, provenance, records
 from lifroles.attacks import Outcome, Victim
 from lifroles.attacks.liang import GAMMA, generator
@@ -30,7 +31,7 @@ from lifroles.neuron import VariantLIF
 from lifroles.probes import samples
 from lifroles.probes.attack import common, dense
 from lifroles.rnn import RecurrentNetwork
-from lifroles.store import Record, Store
+from lifroles.store import Record
 
 WANTED = 20.0
 """The gain that a batch should have."""
@@ -184,10 +185,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=paths.results_dir() / "speed" / "attack.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    runs = [r for r in Store(paths.runs_dir()).find(benchmark="nmnist") if r.spec.digest.startswith(options.run)]
-    if len(runs) != 1:
-        raise SystemExit(f"{len(runs)} runs on N-MNIST have a digest that begins with {options.run}: name one.")
-    case = measure(runs[0], options.each, options.rounds, options.cap)
+    case = measure(on_nmnist(options.run), options.each, options.rounds, options.cap)
     origin = provenance.describe(threads=1, device="cpu", backend="auto")
     records.write({"wanted": WANTED, "case": case, "provenance": origin}, options.out)
     print(f"{case['recordings']} recordings in one batch: {case['gain']:.1f} times as fast as one by one")

@@ -19,13 +19,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.trained import on_nmnist
 from lifroles import paths, provenance, records
 from lifroles.benchmarks import Network
 from lifroles.errors import SpecError
 from lifroles.probes import samples
 from lifroles.probes.landscape import CHUNK, Array, Direction, direction, losses, square
 from lifroles.spec import RunSpec
-from lifroles.store import Record, Store
+from lifroles.store import Record
 
 WANTED = 120.0
 """Seconds that a grid should take at most."""
@@ -110,13 +111,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=paths.results_dir() / "speed" / "landscape.json")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    stored = Store(paths.runs_dir()).find(benchmark="nmnist")
     cases = []
-    for digest in options.runs:
-        runs = [run for run in stored if run.spec.digest.startswith(digest)]
-        if len(runs) != 1:
-            raise SystemExit(f"{len(runs)} runs on N-MNIST have a digest that begins with {digest}: name one.")
-        case = measure(runs[0], options.rows, options.rounds, whole=not cases)
+    for run in [on_nmnist(digest) for digest in options.runs]:
+        case = measure(run, options.rows, options.rounds, whole=not cases)
         print(f"{case['run']}: {1 / case['seconds_point']:.1f} points a second, {case['gain']:.1f} times as many")
         cases.append(case)
     records.write(

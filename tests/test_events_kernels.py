@@ -390,17 +390,6 @@ def test_only_rows_that_begin_at_lines_and_that_no_cache_keeps_go_past_it(size, 
     assert not _layout.is_streamed(flat[1:], *distances)
 
 
-def test_only_a_state_of_zeros_is_the_resting_state():
-    x = torch.zeros(1, 2, 3)
-    ones, equation = torch.ones(2, 3), {"k_tau": 0.5, "reset": "none", "u_th": 5.0, "fire": surrogate.Rect(alpha=1.0)}
-    assert cpu.run(x, ones, ones, **equation)[2].tolist() == [[0.5] * 3] * 2
-    nothing = torch.zeros(2, 3)
-    assert cpu.run(x, nothing, nothing, **equation)[2].tolist() == [[0.0] * 3] * 2
-    wanted = torch.zeros(2, 3, requires_grad=True)
-    cpu.run(x, wanted, wanted, **equation)[2].sum().backward()
-    assert wanted.grad is not None and wanted.grad.tolist() == [[0.5] * 3] * 2
-
-
 def test_sums_count_no_references_to_their_arrays():
     # Counting is atomic, and takes as long as a short sum.
     import numba

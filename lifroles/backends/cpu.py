@@ -103,8 +103,6 @@ def _first(
     u: Tensor, o: Tensor, k_tau: float | Tensor, reset: Reset, u_th: float, detach_reset: bool, v: Tensor | None
 ) -> Tensor:
     """Return c(0), ``[B, N]``: what the initial state contributes to the first step."""
-    if u is o and not isinstance(k_tau, Tensor) and not u.requires_grad and not bool(u.any()):
-        return u  # the resting state: one tensor of zeros is both, and stays
     c = k_tau * reference.keep(u, o.detach() if detach_reset else o, reset, u_th)
     if v is not None and (o.requires_grad or bool(o.any())):
         c = c + F.linear(o, v)

@@ -208,7 +208,6 @@ def landscapes(shown: Sequence[Plane], scale: Sequence[Plane] = ()) -> Figure:
         fig, axes = figure(
             2, 265, "The loss around trained weights, as surfaces and as contours.", len(shown), ratios=(1, 1.2)
         )
-        fig.set_dpi(150)
         drawn: Any = None
         solids = []
         for top, ax, plane in zip(axes[: len(shown)], axes[len(shown) :], shown, strict=True):
@@ -251,7 +250,6 @@ def other_landscapes(shown: Sequence[Plane], scale: Sequence[Plane] = ()) -> Fig
     levels = _levels([*shown, *scale])
     with style():
         fig, axes = figure(lines, 20 + 105 * lines, "Contours of the loss in further planes.", columns)
-        fig.set_dpi(160)
         drawn: Any = None
         for ax in axes:
             ax.set_axis_off()
@@ -299,7 +297,6 @@ def features(study: Study, layout: str = "tsne") -> Figure | None:
     lines = -(-len(rows) // columns)
     with style():
         fig, axes = figure(lines, 40 + 135 * lines, "Features of the hidden layer in two dimensions.", columns)
-        fig.set_dpi(220)
         for ax in axes:
             ax.set_axis_off()
         for ax, row in zip(axes, rows, strict=False):
@@ -324,7 +321,6 @@ def moved(study: Study) -> Figure | None:
         fig, axes = figure(
             len(shown), 20 + 118 * len(shown), "Features at 3 ms and, in the same plane, at others.", 1 + len(steps)
         )
-        fig.set_dpi(220)
         for i, (row, record) in enumerate(shown):
             labels = record.array("labels")
             for j, layout in enumerate(("umap", *steps)):
