@@ -399,7 +399,13 @@ def kill(child: int) -> None:
 def report(target: Target, name: str, found: Sequence[tuple[Mutant, Result]], everything: bool) -> int:
     """Print what became of the mutants; return the exit status."""
     entries = listed(target, "equivalent")
-    equivalent = {mutant for mutant, _ in found if any(is_equivalent(mutant, entry) for entry in entries)}
+    # Of a line of which every mutant is equivalent, one may still fail where plain Python is stricter (a division by 0).
+    equivalent = {
+        mutant
+        for mutant, result in found
+        for entry in entries
+        if is_equivalent(mutant, entry) and (result.outcome == SURVIVED or entry["mutants"] != [ANY])
+    }
     survivors = [mutant for mutant, result in found if result.outcome == SURVIVED and mutant not in equivalent]
     wrong = [mutant for mutant, result in found if result.outcome != SURVIVED and mutant in equivalent]
     stale = [
