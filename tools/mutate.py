@@ -399,7 +399,7 @@ def kill(child: int) -> None:
 def report(target: Target, name: str, found: Sequence[tuple[Mutant, Result]], everything: bool) -> int:
     """Print what became of the mutants; return the exit status."""
     entries = listed(target, "equivalent")
-    # Of a line of which every mutant is equivalent, one may still fail where plain Python is stricter (a division by 0).
+    # Where every mutant of a line is equivalent, one may still fail: plain Python is stricter (a division by 0).
     equivalent = {
         mutant
         for mutant, result in found
