@@ -15,7 +15,7 @@ from lifroles.parameters import AccuracyParameters
 from lifroles.prose import NBSP
 from lifroles.spec import RunSpec
 from lifroles.store import Store
-from lifroles.study import DELAYS, SCALES
+from lifroles.study import DELAY_SEEDS, DELAYS, SCALES
 from lifroles.variant import PAPER_VARIANTS
 
 
@@ -144,7 +144,7 @@ def test_the_paper_profile_asks_for_the_full_protocol_and_official_data(monkeypa
     }
     # Seven variants of XOR and MNIST, five of four others, four of CIFAR10.
     assert len(full) == 7 * (10 + 5) + 5 * (5 + 3 + 5 + 5) + 4 * 3
-    assert len(asked) - len(full) == len(DELAYS)
+    assert len(asked) - len(full) == len(DELAYS) * DELAY_SEEDS
 
 
 def test_progress_is_told_every_ten_epochs(monkeypatch, tmp_path):

@@ -9,6 +9,7 @@ from typing import Any
 from lifroles import benchmarks, prose
 from lifroles.accuracy.study import Delay, Study, in_order
 from lifroles.accuracy.words import NOT_RUN, label, named, seeds_a_variant, title
+from lifroles.statistics import mean_interval
 from lifroles.store import Record
 from lifroles.study import DELAY_EPOCHS
 
@@ -76,15 +77,14 @@ def delay_words(study: Study) -> str:
 
     def state(delay: Delay) -> str:
         silent = sum(rate < SILENT for rate in delay.rates())
-        n, accuracy = len(delay.records), math.fsum(delay.accuracies()) / len(delay.records)
+        n, accuracy = len(delay.records), mean_interval(delay.accuracies())
         fires = "is silent" if silent == n else "fires" if not silent else f"is silent in {silent} of {n} runs"
-        above = "above chance" if accuracy - chance > ABOVE_CHANCE else "at chance"
-        seeds = prose.counted(n, "seed")
+        above = "above chance" if accuracy.mean - chance > ABOVE_CHANCE else "at chance"
         rates = sorted(delay.rates())
         often = f"{rates[0]:.4f}" if n == 1 else f"{rates[0]:.4f} to {rates[-1]:.4f}"
         return (
             f"**{delay.label}**: the hidden layer {fires} ({often} spikes per neuron and step), accuracy "
-            f"{prose.percent(accuracy)}, {above} ({seeds})."
+            f"{prose.interval(accuracy)}, {above}."
         )
 
     lines = [f"- {state(d)}" for d in [*plain, *mended]] + [f"- **{name}**: {NOT_RUN}." for name in missing]
@@ -109,8 +109,8 @@ def delay_words(study: Study) -> str:
         lines += ["", fires + (f"; above chance: {above}." if learns else "; none of the changes gets above chance.")]
     lines += [
         "",
-        f"A layer counts as silent below {SILENT:g} spikes per neuron and step, an accuracy as above chance from "
-        f"{prose.points(ABOVE_CHANCE, 0)} on.",
+        f"Accuracies are means over seeds with their 95 % t-interval. A layer counts as silent below {SILENT:g} spikes "
+        f"per neuron and step, an accuracy as above chance from {prose.points(ABOVE_CHANCE, 0)} on.",
     ]
     return "\n".join(lines)
 

@@ -23,7 +23,7 @@ from lifroles.prose import counted, listed, percent
 from lifroles.spec import RunSpec
 from lifroles.statistics import Interval, mean_interval
 from lifroles.store import Record, Store
-from lifroles.study import DELAY_EPOCHS, DELAYS, SCALES, Scale
+from lifroles.study import DELAY_EPOCHS, DELAY_SEEDS, DELAYS, SCALES, Scale
 
 Say = Callable[[str], None]
 
@@ -182,11 +182,13 @@ def collect(p: AccuracyParameters, say: Say = print, store: Store | None = None)
             cells[benchmark, variant] = _cell(benchmark, variant, [_train(spec, store, say) for spec in specs])
     delays = []
     if "xor" in p.benchmarks and "baseline" in p.variants:
-        base = scale(p, "xor").changes
-        epochs = min(DELAY_EPOCHS, base.get("epochs", DELAY_EPOCHS))
+        own = scale(p, "xor")
+        seeds = (p.seeds if p.seeds is not None else tuple(range(own.seeds)))[:DELAY_SEEDS]
+        epochs = min(DELAY_EPOCHS, own.changes.get("epochs", DELAY_EPOCHS))
         for setting in DELAYS:
-            spec = RunSpec.of("xor", "baseline", 0, **{**base, "epochs": epochs, **setting})
-            delays.append(Delay(setting, (_train(spec, store, say),)))
+            changes = {**own.changes, "epochs": epochs, **setting}
+            specs = [RunSpec.of("xor", "baseline", seed, **changes) for seed in seeds]
+            delays.append(Delay(setting, tuple(_train(spec, store, say) for spec in specs)))
     return Study(p, MappingProxyType(cells), _with_shortest(cells, delays), store)
 
 
