@@ -1,0 +1,320 @@
+"""What the loops of the cpu backend compute, and what is left to the reference or to a matrix product."""
+
+from typing import Any
+
+import pytest
+import torch
+from layers import F32, F64, draw
+from spikingjelly.activation_based import surrogate
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lifroles import resets
+from lifroles.backends import _fused, _products, cpu, reference
+from lifroles.sparse import SparseSequence
+
+LOOPS = {_fused: ("alone", "recurrent", "driven"), _products: ("product", "spikes_product", "linear")}
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """The names of the compiled layers and products that were asked for, in order."""
+    names: list[str] = []
+
+    def spied(name, function):
+        def call(*args):
+            names.append(name)
+            return function(*args)
+
+        return call
+
+    for module, functions in LOOPS.items():
+        for name in functions:
+            monkeypatch.setattr(module, name, spied(name, getattr(module, name)))
+    return names
+
+
+class Labelled(Tensor):
+    """A tensor that is more than its numbers."""
+
+
+class OwnRect(surrogate.Rect):
+    """A surrogate that somebody derived from the loops' own."""
+
+
+RECT = surrogate.Rect(alpha=2.0)
+LAYER: dict[str, Any] = {"k_tau": 0.5, "reset": "hard", "u_th": 0.3, "fire": RECT}
+
+
+def rand(*shape: int, dtype: torch.dtype = F32) -> Tensor:
+    """Return multiples of 1/64, whose sums have the same bits in any order."""
+    random = torch.Generator().manual_seed(sum(shape))
+    return torch.randint(64, shape, generator=random).to(dtype) / 64
+
+
+def layer(**changes: Any) -> tuple[list[Tensor], dict[str, Any]]:
+    """Return x, u and o of a small layer, and its equation, with some of them changed."""
+    state = {"x": rand(4, 3, 5), "u": rand(3, 5), "o": (rand(3, 5) < 0.5).float()}
+    state = {name: changes.pop(name, value) for name, value in state.items()}
+    return list(state.values()), {**LAYER, **changes}
+
+
+def alike(found: Any, expected: Any) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(found, expected, strict=True) if b is not None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "alone"),
+        ({"k_tau": rand(5)}, "alone"),
+        ({"k_tau": nn.Parameter(rand(5))}, "alone"),
+        ({"fire": surrogate.Rect(alpha=1)}, "alone"),
+        ({"recurrent_weight": rand(5, 5)}, "recurrent"),
+        *(({"reset": reset}, "alone") for reset in resets.KERNELS),
+    ],
+)
+def test_an_ordinary_layer_runs_in_the_loops(changes, name, called):
+    state, options = layer(**changes)
+    assert alike(cpu.run(*state, **options), reference.run(*state, **options))
+    assert called == [name]
+
+
+@pytest.fixture
+def vanishing():
+    """A reset that somebody added."""
+    resets.register("vanishing", lambda u, o, u_th: u * 0)
+    yield
+    resets.RESETS.forget("vanishing")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fire": surrogate.Sigmoid(alpha=2.0)},
+        {"fire": OwnRect(alpha=2.0)},
+        {"fire": surrogate.Rect(alpha=2.0, spiking=False)},
+        {"fire": surrogate.Rect(alpha=0.0)},
+        {"fire": surrogate.Rect(alpha=-1.0)},
+        {"fire": surrogate.Rect(alpha=torch.tensor(2.0))},  # pyright: ignore[reportArgumentType]
+        {"reset": "vanishing"},
+        {"x": rand(4, 5), "u": rand(5), "o": rand(5).round()},
+        {"x": rand(4, 3, 2, 5), "u": rand(3, 2, 5), "o": rand(3, 2, 5).round()},
+        {"x": rand(4, 0, 5), "u": rand(0, 5), "o": rand(0, 5)},
+        {"x": rand(4, 3, 0), "u": rand(3, 0), "o": rand(3, 0)},
+        {"u": rand(1, 5)},
+        {"o": rand(1, 5).round()},
+        {"u": rand(1, 5), "o": rand(1, 5).round()},
+        {"k_tau": torch.tensor(0.5)},
+        {"k_tau": rand(1)},
+        {"k_tau": rand(3, 1)},
+        {"x": rand(4, 3, 5).bfloat16(), "u": rand(3, 5).bfloat16(), "o": rand(3, 5).round().bfloat16()},
+        {"x": rand(4, 3, 5, dtype=F64)},
+        {"u": rand(3, 5, dtype=F64)},
+        {"o": rand(3, 5, dtype=F64).round()},
+        {"k_tau": rand(5, dtype=F64)},
+        {"x": rand(4, 3, 5).as_subclass(Labelled)},
+        {"u": rand(3, 5).as_subclass(Labelled)},
+        {"k_tau": rand(5).as_subclass(Labelled)},
+        {"recurrent_weight": rand(5, 5).as_subclass(Labelled)},
+    ],
+)
+def test_what_the_loops_do_not_cover_is_the_references(changes, called, vanishing):
+    state, options = layer(**changes)
+    found, expected = cpu.run(*state, **options), reference.run(*state, **options)
+    assert alike(found, expected)
+    assert [type(part) for part in found] == [type(part) for part in expected]
+    assert not called
+
+
+def test_the_arguments_reach_the_reference(called):
+    weight = rand(5, 5) - 0.5
+    for detach in (False, True):
+        state, options = layer(
+            fire=surrogate.Sigmoid(alpha=2.0), recurrent_weight=weight, detach_reset=detach, keep_u=True, reset="soft"
+        )
+        gradients = []
+        for backend in (reference, cpu):
+            leaf = state[0].clone().requires_grad_()
+            o, u, *last = backend.run(leaf, *state[1:], **options)
+            torch.cat([part.flatten() for part in (o, u, *last)]).sum().backward()
+            gradients.append((o.detach(), u.detach(), leaf.grad))
+        assert alike(gradients[1], gradients[0])
+    assert not called
+
+
+def test_a_sparse_sequence_of_currents_and_one_without_memory_are_the_references(called):
+    state, options = layer()
+    elsewhere = [part.to("meta") for part in state]
+    assert cpu.run(*elsewhere, **options)[0].device.type == "meta"
+    sparse, weight = rand(5, 7).to_sparse(), rand(7, 5)
+    assert torch.equal(
+        cpu.product(SparseSequence.from_dense(torch.ones(1, 1, 7)), weight.t().to_sparse().to_dense()),
+        weight.sum(0).view(1, 1, 5),
+    )
+    assert not called
+    assert cpu._plain(weight) and not cpu._plain(sparse) and not cpu._plain(weight, sparse)
+    assert cpu._plain(weight, None)
+
+
+def test_nothing_is_compiled_under_autocast_and_inside_torch_compile(called, monkeypatch):
+    state, options = layer()
+    events, weight = SparseSequence.from_dense((rand(4, 3, 7) < 0.2).float()), rand(5, 7)
+
+    def everything() -> list[Tensor]:
+        return [
+            cpu.run(*state, **options)[0],
+            cpu.run_events(events, weight, None, *state[1:], **options)[0],
+            cpu.product(events, weight),
+            cpu.spikes_product(state[2][None], rand(2, 5)),
+            cpu.integrate(state[0], k_tau=0.5),
+        ]
+
+    with torch.autocast("cpu", torch.bfloat16):
+        found = everything()
+        assert found[2].dtype == torch.bfloat16
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    everything()
+    assert not called
+    monkeypatch.undo()
+
+
+def test_functional_transforms_go_to_the_reference(called):
+    x = rand(4, 3, 5)
+    batched = torch.vmap(lambda one: cpu.integrate(one[:, None], k_tau=0.5)[:, 0], 1, 1)
+    assert torch.equal(batched(x), reference.integrate(x, k_tau=0.5))
+    assert not called
+
+
+@pytest.mark.parametrize(
+    ("density", "changes", "names"),
+    [
+        (0.2, {}, ["driven"]),
+        (0.2, {"keep_u": True}, ["driven"]),
+        (0.4, {}, ["alone"]),
+        (0.2, {"reset": "vanishing"}, ["product"]),
+        (0.2, {"fire": surrogate.Sigmoid()}, ["product"]),
+        (0.2, {"recurrent_weight": rand(5, 5)}, ["driven"]),
+        (0.4, {"recurrent_weight": rand(5, 5)}, ["recurrent"]),
+        (0.2, {"u": rand(3, 5, dtype=F64)}, ["product"]),
+        (0.2, {"weight": rand(5, 10, dtype=F64), "bias": rand(5, dtype=F64)}, ["product"]),
+        (0.2, {"weight": rand(5, 10).as_subclass(Labelled)}, []),
+        (0.2, {"bias": rand(5).as_subclass(Labelled)}, []),
+        (0.2, {"bias": None}, ["driven"]),
+    ],
+)
+def test_events_drive_a_layer_where_they_are_few(density, changes, names, called, vanishing):
+    s = torch.zeros(4, 3, 10)
+    s.view(12, 10)[:, : round(10 * density)] = 1
+    weight, bias = changes.get("weight", rand(5, 10)), changes.get("bias", rand(5))
+    state, options = layer(**{name: value for name, value in changes.items() if name not in ("weight", "bias")})
+    found = cpu.run_events(SparseSequence.from_dense(s), weight, bias, *state[1:], **options)
+    expected = reference.run(F.linear(s.to(weight.dtype), weight, bias), *state[1:], **options)
+    assert torch.equal(found[0], expected[0])
+    assert (found[1] is None) == ("keep_u" not in changes)
+    assert called == names
+
+
+@pytest.mark.parametrize("neurons", [cpu.CACHED, cpu.CACHED + 1])
+def test_the_sums_of_a_wide_layer_with_recurrence_come_first(neurons, called):
+    events, zero = SparseSequence.from_dense((rand(3, 2, 20) < 0.1).float()), torch.zeros(2, neurons)
+    for v, name in ((None, ["driven"]), (rand(neurons, neurons), ["driven", "product"])):
+        before = len(called)
+        cpu.run_events(events, rand(neurons, 20), None, zero, zero, recurrent_weight=v, **LAYER)
+        assert called[before] == (name[0] if neurons == cpu.CACHED else name[-1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "entries", "weight", "names"),
+    [
+        ((2, 5, 4), 11, rand(3, 4), ["product"]),
+        ((2, 5, 4), 12, rand(3, 4), []),  # three tenths
+        ((2, 5, 4), 0, rand(3, 4), ["product"]),
+        ((0, 5, 4), 0, rand(3, 4), []),
+        ((2, 0, 4), 0, rand(3, 4), []),
+        ((2, 5, 0), 0, rand(3, 0), []),
+        ((2, 5, 4), 5, rand(0, 4), []),
+        ((2, 5, 4), 5, rand(1, 4), ["product"]),
+        ((2, 5, 1), 2, rand(3, 1), ["product"]),
+        ((2, 5, 4), 5, rand(4), []),
+        ((2, 5, 4), 5, rand(3, 4).bfloat16(), []),
+    ],
+)
+def test_sums_over_events_are_taken_where_there_are_few(shape, entries, weight, names, called):
+    s = torch.zeros(shape)
+    s.view(-1)[:entries] = 1
+    found = cpu.product(SparseSequence.from_dense(s), weight)
+    torch.testing.assert_close(found, F.linear(s.to(weight.dtype), weight))
+    assert called == names
+
+
+def test_weights_for_other_channels_are_the_matrix_products_error():
+    events = SparseSequence.from_dense(torch.ones(1, 1, 4))
+    few = SparseSequence.from_dense(torch.eye(4)[None])
+    zero = torch.zeros(1, 3)
+    for wrong in (rand(3, 5), rand(3, 3)):
+        for one in (events, few):
+            with pytest.raises(RuntimeError, match=r"shapes cannot be multiplied|size for first two"):
+                cpu.product(one, wrong)
+            with pytest.raises(RuntimeError, match=r"shapes cannot be multiplied|size for first two"):
+                cpu.run_events(one, wrong, None, zero, zero, **LAYER)
+    with pytest.raises(RuntimeError):
+        cpu.spikes_product(torch.ones(1, 1, 4), rand(3, 5))
+    with pytest.raises(RuntimeError):
+        cpu.run(rand(2, 1, 3), zero, zero, recurrent_weight=rand(4, 4), **LAYER)
+
+
+@pytest.mark.parametrize(
+    ("o", "weight", "bias", "names"),
+    [
+        ((4, 3, 5), rand(1, 5), None, ["spikes_product"]),
+        ((4, 3, 5), rand(cpu.FEW, 5), rand(cpu.FEW), ["spikes_product"]),
+        ((4, 3, 5), rand(cpu.FEW + 1, 5), rand(cpu.FEW + 1), ["linear"]),
+        ((4, 3, 5), rand(0, 5), None, ["linear"]),
+        ((3, 5), rand(2, 5), None, []),
+        ((4, 0, 5), rand(2, 5), None, []),
+        ((4, 3, 5), rand(5), None, []),
+        ((4, 3, 5), rand(2, 5).as_subclass(Labelled), None, []),
+        ((4, 3, 5), rand(2, 5), rand(2).as_subclass(Labelled), []),
+    ],
+)
+def test_sums_over_spikes_are_taken_for_few_classes(o, weight, bias, names, called):
+    spikes = (rand(*o) < 0.5).float()
+    torch.testing.assert_close(cpu.spikes_product(spikes, weight, bias), F.linear(spikes, weight, bias))
+    assert called == names
+    with pytest.raises(RuntimeError):
+        cpu.spikes_product(spikes, weight.double(), bias)
+
+
+@pytest.mark.parametrize(
+    ("x", "k_tau", "names"),
+    [
+        (rand(4, 3, 5), 0.5, ["alone"]),
+        (rand(4, 3, 5), rand(5), ["alone"]),
+        (rand(4, 3, 5), torch.tensor(0.5), []),
+        (rand(4, 3, 5), rand(3, 1), []),
+        (rand(4, 5), 0.5, []),
+        (rand(4, 0, 5), 0.5, []),
+        (rand(4, 3, 5), rand(5, dtype=F64), []),
+        (rand(4, 3, 5).as_subclass(Labelled), 0.5, []),
+    ],
+)
+def test_what_is_integrated_in_the_loops(x, k_tau, names, called):
+    found, expected = cpu.integrate(x, k_tau=k_tau), reference.integrate(x, k_tau=k_tau)
+    assert torch.equal(found, expected) and type(found) is type(expected)
+    assert called == names
+
+
+@pytest.mark.parametrize("reset", resets.KERNELS)
+@pytest.mark.parametrize("detach", [False, True])
+def test_gradients_reach_the_initial_state_through_what_it_left(reset, detach):
+    """Spikes before the first step act on it by the reset and by V, also where none fired."""
+    for fired in (0.0, 0.5):
+        gradients = []
+        for backend in (reference, cpu):
+            case = draw((3, 2, 5), F64, 0.5, True, reset=reset, detach_reset=detach)
+            u, o = case.u.clone().requires_grad_(), (case.o * fired).requires_grad_()
+            backend.run(case.x, u, o, **case.options)[2].sum().backward()
+            gradients.append((u.grad, o.grad))
+        for found, expected in zip(gradients[1], gradients[0], strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
