@@ -59,6 +59,16 @@ def layer(**changes: Any) -> tuple[list[Tensor], dict[str, Any]]:
     return list(state.values()), {**LAYER, **changes}
 
 
+def gradients_of(out: Tensor, *slopes: Tensor | None) -> Any:
+    """Return what the operation that made a tensor gives back for each of its arguments, ``None`` for what it does not.
+
+    Autograd would drop what nobody wants, after it was computed.
+    """
+    node: Any = out.grad_fn
+    with torch.no_grad():
+        return node.apply(*slopes)
+
+
 def alike(found: Any, expected: Any) -> bool:
     return all(torch.equal(a, b) for a, b in zip(found, expected, strict=True) if b is not None)
 
@@ -71,6 +81,9 @@ def alike(found: Any, expected: Any) -> bool:
         ({"k_tau": nn.Parameter(rand(5))}, "alone"),
         ({"fire": surrogate.Rect(alpha=1)}, "alone"),
         ({"recurrent_weight": rand(5, 5)}, "recurrent"),
+        ({"x": rand(1, 3, 5)}, "alone"),
+        ({"x": rand(4, 1, 5), "u": rand(1, 5), "o": rand(1, 5).round()}, "alone"),
+        ({"x": rand(4, 3, 1), "u": rand(3, 1), "o": rand(3, 1).round()}, "alone"),
         *(({"reset": reset}, "alone") for reset in resets.KERNELS),
     ],
 )
@@ -143,16 +156,12 @@ def test_the_arguments_reach_the_reference(called):
     assert not called
 
 
-def test_a_sparse_sequence_of_currents_and_one_without_memory_are_the_references(called):
+def test_tensors_elsewhere_and_sparse_ones_are_not_the_loops(called):
     state, options = layer()
     elsewhere = [part.to("meta") for part in state]
     assert cpu.run(*elsewhere, **options)[0].device.type == "meta"
-    sparse, weight = rand(5, 7).to_sparse(), rand(7, 5)
-    assert torch.equal(
-        cpu.product(SparseSequence.from_dense(torch.ones(1, 1, 7)), weight.t().to_sparse().to_dense()),
-        weight.sum(0).view(1, 1, 5),
-    )
     assert not called
+    sparse, weight = rand(5, 7).to_sparse(), rand(7, 5)
     assert cpu._plain(weight) and not cpu._plain(sparse) and not cpu._plain(weight, sparse)
     assert cpu._plain(weight, None)
 
@@ -201,6 +210,8 @@ def test_functional_transforms_go_to_the_reference(called):
         (0.2, {"weight": rand(5, 10).as_subclass(Labelled)}, []),
         (0.2, {"bias": rand(5).as_subclass(Labelled)}, []),
         (0.2, {"bias": None}, ["driven"]),
+        (0.3, {}, ["alone"]),
+        (0.2, {"weight": rand(10), "bias": None, "u": rand(3), "o": rand(3).round()}, []),
     ],
 )
 def test_events_drive_a_layer_where_they_are_few(density, changes, names, called, vanishing):
@@ -213,6 +224,33 @@ def test_events_drive_a_layer_where_they_are_few(density, changes, names, called
     assert torch.equal(found[0], expected[0])
     assert (found[1] is None) == ("keep_u" not in changes)
     assert called == names
+
+
+@pytest.mark.parametrize(("channels", "names"), [(0, ["alone"]), (1, ["driven"])])
+def test_a_layer_without_channels_has_nothing_to_sum(channels, names, called):
+    state, options = layer()
+    s = torch.zeros(4, 3, channels)
+    found = cpu.run_events(SparseSequence.from_dense(s), rand(5, channels), rand(5), *state[1:], **options)
+    assert alike(found, reference.run(rand(5).expand(4, 3, 5), *state[1:], **options))
+    assert called == names
+
+
+@pytest.mark.parametrize("fire", [RECT, surrogate.Sigmoid(alpha=2.0)], ids=["loops", "reference"])
+@pytest.mark.parametrize("detach", [{}, {"detach_reset": False}, {"detach_reset": True}], ids=str)
+def test_the_reset_of_a_driven_layer_is_detached_only_if_that_is_said(fire, detach):
+    s, weight, zero = (rand(6, 3, 10) < 0.2).float(), rand(5, 10), torch.zeros(3, 5)
+    options = {**LAYER, "fire": fire, **detach}
+    gradients = []
+    for driven in (False, True):
+        leaf = weight.clone().requires_grad_()
+        if driven:
+            o, *_ = cpu.run_events(SparseSequence.from_dense(s), leaf, None, zero, zero, **options)
+        else:
+            o, *_ = reference.run(F.linear(s, leaf), zero, zero, **options)
+        (o * torch.arange(o.numel()).view(o.shape)).sum().backward()
+        gradients.append(leaf.grad)
+    assert gradients[0] is not None and gradients[0].any()
+    torch.testing.assert_close(gradients[1], gradients[0])
 
 
 @pytest.mark.parametrize("neurons", [cpu.CACHED, cpu.CACHED + 1])
@@ -250,7 +288,7 @@ def test_sums_over_events_are_taken_where_there_are_few(shape, entries, weight, 
 
 def test_weights_for_other_channels_are_the_matrix_products_error():
     events = SparseSequence.from_dense(torch.ones(1, 1, 4))
-    few = SparseSequence.from_dense(torch.eye(4)[None])
+    few = SparseSequence.from_dense(torch.eye(4)[:, None])
     zero = torch.zeros(1, 3)
     for wrong in (rand(3, 5), rand(3, 3)):
         for one in (events, few):
@@ -303,6 +341,90 @@ def test_what_is_integrated_in_the_loops(x, k_tau, names, called):
     found, expected = cpu.integrate(x, k_tau=k_tau), reference.integrate(x, k_tau=k_tau)
     assert torch.equal(found, expected) and type(found) is type(expected)
     assert called == names
+
+
+@pytest.mark.parametrize("by_sample", [False, True])
+def test_a_matrix_product_lies_in_memory_as_its_spikes_do(by_sample):
+    o = rand(3, 4, 5).transpose(0, 1) if by_sample else rand(4, 3, 5)
+    found = cpu.spikes_product(o, rand(cpu.FEW + 1, 5))
+    assert found.shape == (4, 3, cpu.FEW + 1)
+    assert found.transpose(0, 1).is_contiguous() == by_sample
+    assert found.is_contiguous() != by_sample
+
+
+@pytest.mark.parametrize("neurons", [5, 33, 70])
+@pytest.mark.parametrize("wanted", [(True, True), (True, False), (False, True)], ids=str)
+def test_sums_over_events_give_the_gradients_that_are_wanted(wanted, neurons):
+    s = (rand(7, 6, 40) < 0.1).double()
+    leaves = [
+        rand(*shape, dtype=F64).requires_grad_(w) for shape, w in zip(((neurons, 40), (neurons,)), wanted, strict=True)
+    ]
+    slope = rand(7, 6, neurons, dtype=F64)
+    expected = torch.autograd.grad(F.linear(s, *leaves), [leaf for leaf in leaves if leaf.requires_grad], slope)
+    found = gradients_of(cpu.product(SparseSequence.from_dense(s), *leaves), slope)
+    assert [part is not None for part in found] == [False, *wanted]
+    assert alike([part for part in found if part is not None], expected)
+
+
+@pytest.mark.parametrize(
+    "wanted", [(True, True, True), (True, False, False), (False, True, False), (False, False, True)], ids=str
+)
+def test_sums_over_spikes_give_the_gradients_that_are_wanted(wanted):
+    shapes = ((7, 6, 40), (3, 40), (3,))
+    leaves = [rand(*shape, dtype=F64).round().requires_grad_(w) for shape, w in zip(shapes, wanted, strict=True)]
+    slope = rand(7, 6, 3, dtype=F64)
+    expected = torch.autograd.grad(F.linear(*leaves), [leaf for leaf in leaves if leaf.requires_grad], slope)
+    found = gradients_of(cpu.spikes_product(*leaves), slope)
+    assert [part is not None for part in found] == list(wanted)
+    assert alike([part for part in found if part is not None], expected)
+
+
+WANTED = {"x": (True, False, False, False), "state": (False, True, False, False), "k": (False, False, True, False)}
+WANTED |= {"v": (False, False, False, True), "all": (True, True, True, True)}
+
+
+@pytest.mark.parametrize(
+    ("size", "recurrent", "wanted"),
+    [
+        *((5, False, wanted) for wanted in WANTED if wanted != "v"),
+        *((size, True, wanted) for size in (5, cpu.CACHED + 1) for wanted in WANTED),
+    ],
+)
+def test_a_layer_gives_the_gradients_that_are_wanted(size, recurrent, wanted, called):
+    shapes = ((4, 3, size), (3, size), (size,), (size, size))[: 4 if recurrent else 3]
+    wants = WANTED[wanted][: len(shapes)]
+    leaves = [rand(*shape, dtype=F64).requires_grad_(want) for shape, want in zip(shapes, wants, strict=True)]
+    x, u, k, *rest = leaves
+    options = {**LAYER, "k_tau": k, "recurrent_weight": rest[0] if rest else None}
+    o = torch.zeros(3, size, dtype=F64)
+    slope = torch.rand(4, 3, size, dtype=F64)
+    asked = [leaf for leaf in leaves if leaf.requires_grad]
+    out = cpu.run(x, u, o, **options)[0]
+    for found, expected in zip(
+        torch.autograd.grad(out, asked, slope, retain_graph=True),
+        torch.autograd.grad(reference.run(x, u, o, **options)[0], asked, slope),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    # c(0) is made of k and u
+    c = wants[1] or wants[2]
+    given = [part is not None for part in gradients_of(out, slope, None, None, None)]
+    if recurrent:
+        assert given == [False, False, wants[0], False, False, c, wants[2], wants[3]]
+    else:
+        assert given == [False, wants[0], c, wants[2]]
+    assert called
+
+
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_a_gradient_that_is_passed_in_is_not_written_to(recurrent):
+    case = draw((4, 3, 5), F64, 0.5, recurrent)
+    x = case.x.requires_grad_()
+    o, u, u_last, o_last = cpu.run(x, case.u, case.o, keep_u=True, **case.options)
+    assert u is not None
+    slopes = [torch.ones_like(part) for part in (o, u, u_last, o_last)]
+    torch.autograd.grad((o, u, u_last, o_last), x, slopes)
+    assert all(bool((slope == 1).all()) for slope in slopes)
 
 
 @pytest.mark.parametrize("reset", resets.KERNELS)
