@@ -331,13 +331,17 @@ def test_the_order_of_variants_at_two_learning_rates():
     assert "Too few variants" in answers.order(slow)
 
 
-def test_batches_are_counted_in_updates():
+def test_batches_are_counted_in_updates_and_compared_with_the_protocols_own():
+    own = Setting("batches of 1,024", "dvs_gesture", "baseline", "gestures", {}, 20)
     batches = [
         Setting(f"batches of {b}", "dvs_gesture", "baseline", "gestures", {"batch_size": b}, 20) for b in (64, 16)
     ]
     text = answers.batch_size([outcome(batches[0], 0.5), outcome(batches[1], 0.9)])
     assert f"64 (19 updates an epoch): 50.0{NBSP}%" in text
-    assert "Best: batches of 16." in text
+    assert "Best: batches of 16." in text and "own batch" not in text
+    found = answers.batch_size([outcome(own, 0.6), outcome(batches[0], 0.75)])
+    assert "Best: batches of 64. That is 15.0 points above the protocol's own batch" in found
+    assert "Best" not in answers.batch_size([outcome(own, 0.6), outcome(batches[0], 0.5)])
     assert f"Within 2 points of the paper's 86.81{NBSP}% or above: batches of 16." in text
 
 

@@ -125,8 +125,14 @@ def batch_size(found: Sequence[Outcome]) -> str:
     best = max(found, key=lambda one: one.mean)
     enough = [one for one in found if one.mean >= reported.value - NEAR]
     text = f"Batch size and accuracy: {'; '.join(said)}."
-    if best.setting.changes:
+    own = next((one for one in found if not one.setting.changes), None)
+    if best is not own:
         text += f" Best: {best.setting.label}."
+    if own is not None and best is not own:
+        text += (
+            f" That is {prose.points(best.mean - own.mean)} above the protocol's own batch, with which the training "
+            f"set reaches {prose.percent(fmean(own.train))} already ({prose.percent(fmean(best.train))} with the best)."
+        )
     return text + (
         f" Within {prose.points(NEAR, 0)} of the paper's {reported.text} or above: "
         f"{prose.listed(o.setting.label for o in enough)}."

@@ -135,9 +135,10 @@ def real(study: Study) -> Table | None:
         return None
     columns = ("Variant", "Simulated recordings", "Real recordings")
     sizes = prose.listed(f"{n:,}" for n in sorted(tested))
+    one = f"{100 / min(tested):.2g}"
     caption = (
         f"{named(study, 'nmnist')}: test accuracy of the same networks on the simulated test "
         f"set and on {sizes} real recordings, mean and 95 % t-interval over seeds. One real recording weighs "
-        f"{100 / min(tested):.2g} points: the level means something, the order of the variants little."
+        f"{one} {'point' if one == '1' else 'points'}: the level means something, the order of the variants little."
     )
     return Table(caption, columns, rows, download=Download("real_recordings", columns, rows))
