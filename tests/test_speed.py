@@ -374,7 +374,7 @@ def test_reading_the_record_needs_neither_torch_nor_the_benchmark() -> None:
 def test_the_page_says_how_much_a_batch_of_an_attack_gains_and_what_bounds_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("lifroles.speed.attack.results_dir", lambda: tmp_path)
+    monkeypatch.setattr("lifroles.speed.measured.results_dir", lambda: tmp_path)
     assert "Not measured" in attack.shown()[0].data
     case = {
         "run": "nmnist/baseline/seed0-4c8653c31259", "recordings": 100, "iterations": 600, "rounds": 5,
@@ -382,7 +382,7 @@ def test_the_page_says_how_much_a_batch_of_an_attack_gains_and_what_bounds_it(
         "seconds_one_by_one": 6e-3, "seconds_product": 4e-4, "seconds_draws": 1e-4,
     }  # fmt: skip
     provenance = {"processor": "a processor", "threads": 1, "commit": "0123456789"}
-    records.write({"wanted": 20.0, "case": case, "provenance": provenance}, attack.path())
+    records.write({"wanted": 20.0, "case": case, "provenance": provenance}, attack.MEASURED.path)
     text, table, card = attack.shown()
     assert "is attacked 6.0× as fast" in text.data and "goal was 20×: it is not reached" in text.data
     assert "no batch could be more than 12× as fast" in text.data
@@ -390,7 +390,7 @@ def test_the_page_says_how_much_a_batch_of_an_attack_gains_and_what_bounds_it(
     assert [row[1] for row in table.rows] == [f"{n}{NBSP}ms" for n in ("9.00", "6.00", "1.00", "0.400", "0.100")]
     assert "python -m benchmarks.attacks 4c8653c31259" in card.html
 
-    records.write({"wanted": 20.0, "case": {**case, "gain": 21.0}, "provenance": provenance}, attack.path())
+    records.write({"wanted": 20.0, "case": {**case, "gain": 21.0}, "provenance": provenance}, attack.MEASURED.path)
     text = attack.shown()[0].data
     assert "it is reached" in text and "no batch" not in text
 
@@ -398,7 +398,7 @@ def test_the_page_says_how_much_a_batch_of_an_attack_gains_and_what_bounds_it(
 def test_the_page_says_how_long_a_grid_of_a_landscape_takes_and_whose_takes_longer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("lifroles.speed.landscape.results_dir", lambda: tmp_path)
+    monkeypatch.setattr("lifroles.speed.measured.results_dir", lambda: tmp_path)
     assert "Not measured" in landscape.shown()[0].data
     quick = {
         "run": "nmnist/baseline/seed0-4c8653c31259", "variant": "baseline", "rows": 4, "gain": 40.0,
@@ -412,7 +412,7 @@ def test_the_page_says_how_long_a_grid_of_a_landscape_takes_and_whose_takes_long
         "wanted": 120.0, "grid": 51, "recordings": 2000, "rounds": 3,
         "provenance": {"processor": "a processor", "threads": 2, "commit": "0123456789"},
     }  # fmt: skip
-    records.write({**rest, "cases": [quick, slow]}, landscape.path())
+    records.write({**rest, "cases": [quick, slow]}, landscape.MEASURED.path)
     text, table, card = landscape.shown()
     assert "around baseline took 90 s on 2,000 recordings. The goal was 120 s: it is reached" in text.data
     assert "A grid around LSTM takes longer" in text.data
@@ -422,7 +422,7 @@ def test_the_page_says_how_long_a_grid_of_a_landscape_takes_and_whose_takes_long
     ]
     assert "python -m benchmarks.landscapes 4c8653c31259 abcd24fa051e" in card.html
 
-    records.write({**rest, "cases": [{**quick, "seconds_grid": 150.0}]}, landscape.path())
+    records.write({**rest, "cases": [{**quick, "seconds_grid": 150.0}]}, landscape.MEASURED.path)
     text = landscape.shown()[0].data
     assert "it is not reached" in text and "takes longer" not in text
 

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from IPython.display import Markdown
-
-from lifroles import records
-from lifroles.figures import Display, card
-from lifroles.paths import results_dir
-from lifroles.prose import counted
+from lifroles.speed.measured import Measured
 from lifroles.speed.words import milliseconds, times
 from lifroles.tables import Table
-
-COMMAND = "python -m benchmarks.attacks"
-"""Makes the record again; the digest of a trained run on N-MNIST follows."""
 
 ROWS = {
     "seconds_loop": "one by one, with SpikingJelly's nodes and torch's operations",
@@ -25,20 +16,6 @@ ROWS = {
     "seconds_product": "of that: the gradient through the first layer, a matrix product",
     "seconds_draws": "of that: the random numbers",
 }
-
-
-def path() -> Path:
-    """Return where the record lies."""
-    return results_dir() / "speed" / "attack.json"
-
-
-def read() -> Mapping[str, Any] | None:
-    """Return the record; ``None`` where none was made, since it needs a run with its weights.
-
-    Raises:
-        StoreError: it is damaged.
-    """
-    return records.read(path(), COMMAND) if path().exists() else None
 
 
 def table(record: Mapping[str, Any]) -> Table:
@@ -71,19 +48,14 @@ def verdict(record: Mapping[str, Any]) -> str:
     )
 
 
-def made(record: Mapping[str, Any]) -> Display:
-    """Return the provenance card of the table."""
-    p = record["provenance"]
-    where = (
-        f"From results/speed/attack.json: {record['case']['run']}, {p['processor']}, "
-        f"{counted(p['threads'], 'thread')}, commit {str(p['commit'] or 'unknown')[:7]}."
-    )
-    return card(f"{COMMAND} {record['case']['run'].rsplit('-', 1)[-1]}", [], "Speed of an attack", where)
+MEASURED = Measured(
+    "attack",
+    "Speed of an attack",
+    "python -m benchmarks.attacks",
+    lambda record: [record["case"]["run"]],
+    verdict,
+    table,
+)
 
-
-def shown() -> list[Any]:
-    """Return what the page on speed shows of it."""
-    record = read()
-    if record is None:
-        return [Markdown(f"**Not measured**: `{COMMAND} DIGEST` does it, for a run on N-MNIST that has its weights.")]
-    return [Markdown(verdict(record)), table(record), made(record)]
+shown = MEASURED.shown
+"""Return what the page on speed shows of it."""

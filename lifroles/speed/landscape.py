@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from IPython.display import Markdown
-
-from lifroles import records
 from lifroles.claims.quantities import MODEL_LABELS, named
-from lifroles.figures import Display, card
-from lifroles.paths import results_dir
 from lifroles.prose import counted, listed
+from lifroles.speed.measured import Measured
 from lifroles.speed.words import times
 from lifroles.tables import Table
-
-COMMAND = "python -m benchmarks.landscapes"
-"""Makes the record again; digests of trained runs on N-MNIST follow."""
-
-
-def path() -> Path:
-    """Return where the record lies."""
-    return results_dir() / "speed" / "landscape.json"
-
-
-def read() -> Mapping[str, Any] | None:
-    """Return the record; ``None`` where none was made, since it needs runs with their weights.
-
-    Raises:
-        StoreError: it is damaged.
-    """
-    return records.read(path(), COMMAND) if path().exists() else None
 
 
 def table(record: Mapping[str, Any]) -> Table:
@@ -74,21 +52,14 @@ def verdict(record: Mapping[str, Any]) -> str:
     )
 
 
-def made(record: Mapping[str, Any]) -> Display:
-    """Return the provenance card of the table."""
-    p = record["provenance"]
-    runs = [case["run"] for case in record["cases"]]
-    where = (
-        f"From results/speed/landscape.json: {', '.join(runs)}; {p['processor']}, {counted(p['threads'], 'thread')}, "
-        f"commit {str(p['commit'] or 'unknown')[:7]}."
-    )
-    digests = " ".join(run.rsplit("-", 1)[-1] for run in runs)
-    return card(f"{COMMAND} {digests}", [], "Speed of a loss landscape", where)
+MEASURED = Measured(
+    "landscape",
+    "Speed of a loss landscape",
+    "python -m benchmarks.landscapes",
+    lambda record: [case["run"] for case in record["cases"]],
+    verdict,
+    table,
+)
 
-
-def shown() -> list[Any]:
-    """Return what the page on speed shows of it."""
-    record = read()
-    if record is None:
-        return [Markdown(f"**Not measured**: `{COMMAND} DIGEST` does it, for runs on N-MNIST that have their weights.")]
-    return [Markdown(verdict(record)), table(record), made(record)]
+shown = MEASURED.shown
+"""Return what the page on speed shows of it."""
