@@ -13,7 +13,18 @@ from fake_runs import fake_record
 from IPython.display import Markdown
 
 from lifroles import overview, probes
-from lifroles.accuracy import activity, answers, collect, differences, matrix, mechanism, page, questions, roles
+from lifroles.accuracy import (
+    activity,
+    answers,
+    collect,
+    differences,
+    matrix,
+    mechanism,
+    page,
+    questions,
+    roles,
+    settings,
+)
 from lifroles.accuracy.settings import Outcome, Setting
 from lifroles.claims.verdict import Verdict
 from lifroles.figures import accuracy as figures
@@ -329,6 +340,22 @@ def test_the_order_of_variants_at_two_learning_rates():
     assert "The order changes, from without reset, baseline to baseline, without reset." in text
     assert "5.0 points at the paper's rate and 1.0 points" in text
     assert "Too few variants" in answers.order(slow)
+
+
+def test_class_units_that_never_fire_are_counted(monkeypatch):
+    setting = Setting("Baseline, learning rate 0.001", "mnist", "baseline", "official", {"lr": 1e-3}, 20)
+    silent = outcome(setting, 0.8, 0.9)
+    assert answers.silent_classes([silent]) == ""  # nobody asked
+
+    class Answer:
+        def array(self, name):
+            assert name == "rate_output"
+            return np.array([0.0, 0.1, 0.0, *[0.2] * 7])
+
+    monkeypatch.setattr(settings, "find", lambda record, probe: [Answer()] if record.seed == 1 else [])
+    text = answers.silent_classes([silent])
+    assert "never fire on the test set: 2 of 10 (Baseline, learning rate 0.001)." in text
+    assert "about 10 points a unit" in text
 
 
 def test_batches_are_counted_in_updates_and_compared_with_the_protocols_own():

@@ -156,9 +156,25 @@ def order(found: Sequence[Outcome]) -> str:
         f"variant there are {prose.points(spreads[0])} at the paper's rate and {prose.points(spreads[1])} now. "
     )
     names = [", ".join(label(v).lower() for v in order) for order in orders]
-    if orders[0] == orders[1]:
-        return f"{text}The order stays: {names[0]}."
-    return f"{text}The order changes, from {names[0]} to {names[1]}."
+    stays = orders[0] == orders[1]
+    text += f"The order stays: {names[0]}." if stays else f"The order changes, from {names[0]} to {names[1]}."
+    return f"{text} {silent_classes(found)}".rstrip()
+
+
+def silent_classes(found: Sequence[Outcome]) -> str:
+    """Return whose class units never fire, and what that does; nothing where all fire or nobody asked."""
+    some = [o for o in found if sum(o.silent_classes)]
+    if not some:
+        return ""
+    classes = round(1 / benchmarks.get(some[0].setting.benchmark).chance)
+    counts = prose.listed(
+        f"{sum(o.silent_classes)} of {classes * len(o.silent_classes)} ({o.setting.label})" for o in some
+    )
+    return (
+        f"Class units that never fire on the test set: {counts}. Such a class is chosen only where no unit fires at "
+        f"all, which costs about {prose.points(1 / classes, 0)} a unit. The rectangular surrogate passes no gradient to "
+        "a potential further below the threshold than its half width, so that such a unit need not come back."
+    )
 
 
 def readout(found: Sequence[Outcome]) -> str:

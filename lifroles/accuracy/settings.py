@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from lifroles import benchmarks
+from lifroles.probes.record import find
 from lifroles.store import Record
 
 SILENT = 0.001
@@ -73,6 +74,12 @@ class Outcome:
     def rate(self) -> list[float]:
         """Spikes per neuron and step of the first hidden layer."""
         return [float(r.history["spike_rate"]["hidden1"][self.setting.epochs - 1]) for r in self.records]
+
+    @property
+    def silent_classes(self) -> list[int]:
+        """Class units that never fire on the test set after the last epoch; of the seeds whose rates were asked."""
+        answers = [find(r, "rates") for r in self.records]
+        return [int((some[0].array("rate_output") == 0).sum()) for some in answers if some]
 
     @property
     def by_seed(self) -> dict[int, float]:
