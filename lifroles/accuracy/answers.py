@@ -172,8 +172,8 @@ def silent_classes(found: Sequence[Outcome]) -> str:
     )
     return (
         f"Class units that never fire on the test set: {counts}. Such a class is chosen only where no unit fires at "
-        f"all, which costs about {prose.points(1 / classes, 0)} a unit. The rectangular surrogate passes no gradient to "
-        "a potential further below the threshold than its half width, so that such a unit need not come back."
+        f"all, which costs about {prose.points(1 / classes, 0)} a unit. The rectangular surrogate passes no gradient "
+        "to a potential further below the threshold than its half width, so that such a unit need not come back."
     )
 
 
