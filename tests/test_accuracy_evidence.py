@@ -354,7 +354,7 @@ def test_class_units_that_never_fire_are_counted(monkeypatch):
 
     monkeypatch.setattr(settings, "find", lambda record, probe: [Answer()] if record.seed == 1 else [])
     text = answers.silent_classes([silent])
-    assert "never fire on the test set: 2 of 10 (Baseline, learning rate 0.001)." in text
+    assert "never fire on the test set after a run's last epoch: 2 of 10 (Baseline, learning rate 0.001)." in text
     assert "about 10 points a unit" in text
 
 

@@ -128,11 +128,12 @@ def batch_size(found: Sequence[Outcome]) -> str:
     own = next((one for one in found if not one.setting.changes), None)
     if best is not own:
         text += f" Best: {best.setting.label}."
-    if own is not None and best is not own:
-        text += (
-            f" That is {prose.points(best.mean - own.mean)} above the protocol's own batch, with which the training "
-            f"set reaches {prose.percent(fmean(own.train))} already ({prose.percent(fmean(best.train))} with the best)."
-        )
+        if own is not None:
+            text += (
+                f" That is {prose.points(best.mean - own.mean)} above the protocol's own batch, with which the "
+                f"training set reaches {prose.percent(fmean(own.train))} already, and "
+                f"{prose.percent(fmean(best.train))} with the best."
+            )
     return text + (
         f" Within {prose.points(NEAR, 0)} of the paper's {reported.text} or above: "
         f"{prose.listed(o.setting.label for o in enough)}."
@@ -171,9 +172,10 @@ def silent_classes(found: Sequence[Outcome]) -> str:
         f"{sum(o.silent_classes)} of {classes * len(o.silent_classes)} ({o.setting.label})" for o in some
     )
     return (
-        f"Class units that never fire on the test set: {counts}. Such a class is chosen only where no unit fires at "
-        f"all, which costs about {prose.points(1 / classes, 0)} a unit. The rectangular surrogate passes no gradient "
-        "to a potential further below the threshold than its half width, so that such a unit need not come back."
+        f"Class units that never fire on the test set after a run's last epoch: {counts}. Such a class is chosen only "
+        f"where no unit fires at all, which costs about {prose.points(1 / classes, 0)} a unit. The rectangular "
+        "surrogate passes no gradient to a potential further below the threshold than its half width, so that such a "
+        "unit need not come back."
     )
 
 
