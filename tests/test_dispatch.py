@@ -306,6 +306,7 @@ def test_weights_for_other_channels_are_the_matrix_products_error():
     ("o", "weight", "bias", "names"),
     [
         ((4, 3, 5), rand(1, 5), None, ["spikes_product"]),
+        ((1, 1, 1), rand(2, 1), None, ["spikes_product"]),
         ((4, 3, 5), rand(cpu.FEW, 5), rand(cpu.FEW), ["spikes_product"]),
         ((4, 3, 5), rand(cpu.FEW + 1, 5), rand(cpu.FEW + 1), ["linear"]),
         ((4, 3, 5), rand(0, 5), None, ["linear"]),
@@ -328,6 +329,7 @@ def test_sums_over_spikes_are_taken_for_few_classes(o, weight, bias, names, call
     ("x", "k_tau", "names"),
     [
         (rand(4, 3, 5), 0.5, ["alone"]),
+        (rand(1, 1, 1), 0.5, ["alone"]),
         (rand(4, 3, 5), rand(5), ["alone"]),
         (rand(4, 3, 5), torch.tensor(0.5), []),
         (rand(4, 3, 5), rand(3, 1), []),
@@ -344,7 +346,7 @@ def test_what_is_integrated_in_the_loops(x, k_tau, names, called):
 
 
 @pytest.mark.parametrize("by_sample", [False, True])
-def test_a_matrix_product_lies_in_memory_as_its_spikes_do(by_sample):
+def test_a_matrix_product_is_laid_out_as_its_spikes_are(by_sample):
     o = rand(3, 4, 5).transpose(0, 1) if by_sample else rand(4, 3, 5)
     found = cpu.spikes_product(o, rand(cpu.FEW + 1, 5))
     assert found.shape == (4, 3, cpu.FEW + 1)

@@ -231,5 +231,4 @@ def integrate(x_seq: Tensor, *, k_tau: float | Tensor) -> Tensor:
         return reference.integrate(x_seq, k_tau=k_tau)
     from lifroles.backends import _fused
 
-    c = k_tau * torch.zeros_like(x_seq[0])
-    return _fused.alone(_fused.INTEGRATE, x_seq, c, k_tau, True)[1]
+    return _fused.alone(_fused.INTEGRATE, x_seq, torch.zeros_like(x_seq[0]), k_tau, True)[1]
