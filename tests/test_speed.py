@@ -1,5 +1,6 @@
 """The speed comparison: all candidates compute the same, the floor is counted right, the page says what was found."""
 
+import copy
 import json
 import mmap
 import subprocess
@@ -318,6 +319,30 @@ def test_the_goals_are_met_or_not(record: dict[str, Any]) -> None:
 def test_a_table_names_every_processor_that_something_was_measured_on() -> None:
     record = {"groups": {key: {"provenance": {"processor": on}} for key, on in zip("abc", "XYX", strict=True)}}
     assert "measured on X and Y. Each" in words.made(record).html
+
+
+def test_a_network_stands_on_every_processor_that_it_was_measured_on(record: dict[str, Any]) -> None:
+    other = copy.deepcopy(record)
+    other["groups"]["a"]["provenance"] = other["groups"]["a"]["provenance"] | {"processor": "Q"}
+    other["groups"]["a"]["found"][0]["candidates"]["lifroles"]["median"] = 0.016
+    by_csr, by_norse = "torch loop, CSR input", "Norse"
+    assert tables.processors_table(record, other).rows == [
+        ("Net, training", "P", f"8.00{NBSP}ms", f"5.0× ({by_csr})", f"50× ({by_norse})", "2.0×"),
+        ("Net, training", "Q", f"16.0{NBSP}ms", f"2.5× ({by_csr})", f"25× ({by_norse})", "4.0×"),
+    ]
+    made, origin = words.made(record, other).html, words.origin(record, other)
+    assert "kernels.json and kernels-*.json beside it, measured on P and Q." in made
+    assert "Groups a and c: P," in origin
+    assert "Group a: Q," in origin
+
+
+def test_records_of_other_processors_lie_beside_the_record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("lifroles.speed.record.results_dir", lambda: tmp_path)
+    assert speed.elsewhere() == []
+    (tmp_path / "speed").mkdir()
+    for name in ("kernels", "kernels-b", "kernels-a", "attack"):
+        (tmp_path / "speed" / f"{name}.json").write_text(json.dumps({"name": name}))
+    assert [found["name"] for found in speed.elsewhere()] == ["kernels-a", "kernels-b"]
 
 
 def test_the_profile_and_the_densities_are_shown(record: dict[str, Any]) -> None:

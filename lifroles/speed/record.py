@@ -35,6 +35,15 @@ def read() -> dict[str, Any]:
     return records.read(path(), COMMAND)
 
 
+def elsewhere() -> list[dict[str, Any]]:
+    """Return the records of other processors, which ``--out results/speed/kernels-NAME.json`` makes, by their names.
+
+    Raises:
+        StoreError: one is damaged.
+    """
+    return [records.read(other, COMMAND) for other in sorted(path().parent.glob("kernels-*.json"))]
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where ours stands in one workload.

@@ -74,6 +74,26 @@ def check_table(record: Record) -> Table:
     return Table(title, ("", *(w["title"] for w in found)), rows)
 
 
+def processors_table(*every: Record) -> Table:
+    """Return where ours stands in every network, on every processor that has a record of its own."""
+    found = [
+        (f"{work['title']}, {work['mode']}", group["provenance"]["processor"], work)
+        for record in every
+        for name, group in record["groups"].items()
+        if name in ("a", "b", "d")
+        for work in group["found"]
+    ]
+    rows = []
+    for title in dict.fromkeys(title for title, *_ in found):
+        for processor, s in [(on, standing(work)) for of, on, work in found if of == title]:
+            rows.append((
+                title, processor, milliseconds(s.seconds), f"{times(s.faster)} ({s.peer})",
+                f"{times(s.library_faster)} ({s.library})", times(s.above_floor),
+            ))  # fmt: skip
+    title = "Every processor measured: our time, how many times as fast as others it is, and how many times the floor"
+    return Table(title, ("", "Processor", "Ours", "Fastest other", "Fastest library", "Floor"), rows)
+
+
 def startup_table(record: Record) -> Table:
     """Return the time of imports and of the first step."""
     found = record["groups"]["f"]["found"]

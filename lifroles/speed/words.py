@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lifroles.figures import Display, card
@@ -79,10 +81,14 @@ def exponents(record: Record) -> dict[str, float]:
     return found
 
 
-def origin(record: Record) -> str:
+def _groups(every: Sequence[Record]) -> list[tuple[str, Record]]:
+    return [pair for record in every for pair in sorted(record["groups"].items())]
+
+
+def origin(*every: Record) -> str:
     """Return on what all this was measured, as Markdown: one line for groups that were measured alike."""
     groups: dict[str, list[str]] = {}
-    for name, group in sorted(record["groups"].items()):
+    for name, group in _groups(every):
         p = group["provenance"]
         versions = {k: v for k, v in p["versions"].items() if v is not None}
         facts = (
@@ -109,11 +115,12 @@ def behind(record: Record) -> str:
     )
 
 
-def made(record: Record) -> Display:
+def made(*every: Record) -> Display:
     """Return the provenance card of a table."""
-    processors = dict.fromkeys(group["provenance"]["processor"] for group in record["groups"].values())
+    processors = dict.fromkeys(group["provenance"]["processor"] for _, group in _groups(every))
     on = listed([str(processor) for processor in processors])
-    where = f"From results/speed/kernels.json, measured on {on}. Each group's processor, commit and versions: below, "
+    files = "kernels.json" + " and kernels-*.json beside it" * (len(every) > 1)
+    where = f"From results/speed/{files}, measured on {on}. Each group's processor, commit and versions: below, "
     return card(COMMAND, [], "Measured times", f"{where}under 'Measured on'.")
 
 
