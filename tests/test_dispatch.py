@@ -442,3 +442,87 @@ def test_gradients_reach_the_initial_state_through_what_it_left(reset, detach):
             gradients.append((u.grad, o.grad))
         for found, expected in zip(gradients[1], gradients[0], strict=True):
             torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+RULE = _fused.Rule("hard", 0.3, 2.0, False)
+
+
+def by_sample(sequence: Tensor) -> Tensor:
+    """Return ``[T, B, N]`` with each sample's steps one after the other in memory."""
+    return sequence.transpose(0, 1).contiguous().transpose(0, 1)
+
+
+WIDE = _fused.CACHED + 1
+
+
+@pytest.mark.parametrize(
+    ("source", "neurons", "recurrent", "kept"),
+    [
+        ("steps", 5, False, False),
+        ("steps", 5, True, False),
+        ("samples", 5, False, True),
+        ("samples", 5, True, True),
+        ("samples", WIDE, False, True),
+        # its backward pass takes a matrix product a step
+        ("samples", WIDE, True, False),
+        ("events", 5, False, True),
+        ("events", 5, True, True),
+    ],
+)
+def test_a_layers_spikes_lie_as_its_input_does(source, neurons, recurrent, kept):
+    x, c, v = rand(4, 3, neurons), torch.zeros(3, neurons), rand(neurons, neurons) if recurrent else None
+    if source == "events":
+        events = SparseSequence.from_dense((rand(4, 3, 6) < 0.3).float())
+        o, u, *_ = _fused.driven(RULE, events, rand(neurons, 6), None, c, 0.5, v, True)
+    else:
+        x = by_sample(x) if source == "samples" else x
+        o, u, *_ = _fused.alone(RULE, x, c, 0.5, True) if v is None else _fused.recurrent(RULE, x, c, 0.5, v, True)
+    assert [_fused.is_by_sample(tensor) for tensor in (o, u)] == [kept, kept]
+
+
+@pytest.mark.parametrize(("grad", "wanted"), [(False, True), (True, False), (True, True)])
+def test_potentials_of_all_steps_are_kept_for_gradients_only(grad, wanted):
+    x, c = rand(4, 3, 5).requires_grad_(wanted), torch.zeros(3, 5)
+    with torch.set_grad_enabled(grad):
+        o, u, *_ = _fused.alone(RULE, x, c, 0.5, False)
+    assert (len(o), len(u)) == (4, 4 if grad and wanted else 1)
+    assert o.requires_grad == (grad and wanted)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+@pytest.mark.parametrize("keep_u", [False, True])
+@pytest.mark.parametrize("source", [lambda x: x, by_sample], ids=["steps", "samples"])
+def test_a_state_that_is_carried_on_does_not_hold_the_sequence(source, keep_u, wanted):
+    x = source(rand(4, 3, 5)).requires_grad_(wanted)
+    for state in _fused.alone(RULE, x, torch.zeros(3, 5), 0.5, keep_u)[2:]:
+        assert state.shape == (3, 5)
+        assert state.untyped_storage().nbytes() == state.nbytes
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["feed-forward", "wide recurrent"])
+def test_the_gradient_of_the_leak_is_not_lost_among_larger_ones_of_other_samples(wide):
+    neurons = WIDE if wide else 1
+    x, k = torch.ones(2, 3, neurons), torch.full((neurons,), 0.5, requires_grad=True)
+    rule, c = _fused.Rule("none", 10.0, 2.0, False), torch.zeros(3, neurons)
+    v = torch.zeros(neurons, neurons)
+    u = (_fused.recurrent(rule, x, c, k, v, True) if wide else _fused.alone(rule, x, c, k, True))[1]
+    (u[1] * torch.tensor([2.0**25, 1.0, -(2.0**25)])[:, None]).sum().backward()
+    assert k.grad is not None
+    assert k.grad.tolist() == [1.0] * neurons  # ∂u(1)/∂k = u(0) = 1 in each sample
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+@pytest.mark.parametrize("neurons", [5, WIDE])
+def test_potentials_at_the_threshold_are_spikes_to_the_recurrent_weights_too(neurons, steps):
+    x = (4 * rand(steps, 3, neurons)).round() / 4  # many at the threshold, all sums exact
+    u = o = torch.zeros(3, neurons)
+    found = []
+    for backend in (cpu, reference):
+        v = torch.zeros(neurons, neurons, requires_grad=True)
+        spikes = backend.run(x, u, o, k_tau=0.5, reset="hard", u_th=0.5, fire=RECT, recurrent_weight=v)[0]
+        (spikes * rand(steps, 3, neurons)).sum().backward()
+        assert v.grad is not None
+        found.append(v.grad)
+    assert (x == 0.5).any()
+    assert torch.allclose(*found, rtol=1e-5, atol=1e-6)
+    assert bool(found[0].any()) == (steps > 1)

@@ -155,7 +155,7 @@ def _alone_backward(
 def alone(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, keep_u: bool) -> Outputs:
     """Return o and u of a layer without recurrence, ``[T, B, N]`` (u: if kept or needed), and the last of u and o."""
     if rule.fires and is_by_sample(x):
-        return _run_rows(rule, None, x, None, None, c, k, None)
+        return _Rows.apply(rule, None, x, None, None, c, k, None)
     if torch.is_grad_enabled() and any(isinstance(v, Tensor) and v.requires_grad for v in (x, c, k)):
         return _Alone.apply(rule, x, c, k)
     with torch.no_grad():
@@ -306,16 +306,14 @@ def _stepwise_backward(
     slope_k = torch.from_numpy(g_k).view(batch, neurons).sum(0, dtype=torch.float64).to(dtype) if wants_k else None
     slope_v = None
     if wants_v:
-        slope_v = torch.zeros_like(weight)
-        if steps > 1:
-            before = (u[:-1] >= rule.u_th).to(dtype)
-            slope_v = torch.mm(g[1:].reshape(-1, neurons).t(), before.reshape(-1, neurons))
+        before = (u[:-1] >= rule.u_th).to(dtype)
+        slope_v = torch.mm(g[1:].reshape(-1, neurons).t(), before.reshape(-1, neurons))
     return g, slope_k, slope_v
 
 
 def recurrent(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, v: Tensor, keep_u: bool) -> Outputs:
     """Return o and u of a layer with recurrence, ``[T, B, N]``, and the last of u and o."""
-    return _run_rows(rule, None, x, None, None, c, k, v)
+    return _Rows.apply(rule, None, x, None, None, c, k, v)
 
 
 def driven(
@@ -323,17 +321,4 @@ def driven(
     v: Tensor | None, keep_u: bool,
 ) -> Outputs:  # fmt: skip
     """Return o and u of a layer that events drive, ``[T, B, N]``, and the last of u and o."""
-    return _run_rows(rule, events, None, weight, bias, c, k, v)
-
-
-def _run_rows(
-    rule: Rule, events: SparseSequence | None, x: Tensor | None, weight: Tensor | None, bias: Tensor | None, c: Tensor,
-    k: float | Tensor, v: Tensor | None,
-) -> Outputs:  # fmt: skip
-    if torch.is_grad_enabled() and any(
-        isinstance(value, Tensor) and value.requires_grad for value in (x, weight, bias, c, k, v)
-    ):
-        return _Rows.apply(rule, events, x, weight, bias, c, k, v)
-    with torch.no_grad():
-        o, u = _rows_forward(rule, events, x, weight, bias, c, k, v)
-        return o, u, _copied(u[-1]), _copied(o[-1])
+    return _Rows.apply(rule, events, None, weight, bias, c, k, v)
