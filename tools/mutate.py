@@ -68,7 +68,7 @@ TARGETS = {
     "cpu": Target(
         ("_loops.py", "_rows.py", "_sums.py", "_layout.py", "_products.py", "_fused.py", "cpu.py"),
         "cpu",
-        ("test_dispatch.py", *Target.tests, "test_events_kernels.py", "test_backends.py"),
+        ("test_layout.py", "test_dispatch.py", *Target.tests, "test_events_kernels.py", "test_backends.py"),
         # These take long in Python, look at what is compiled, or wait for threads that no fork has.
         without=(
             "(30, 257, 33)",

@@ -1,0 +1,195 @@
+"""How the cpu backend lays out tensors for its loops and cuts their work: every number once, whole vectors, enough."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from lifroles.backends import _layout
+from lifroles.backends._lanes import WIDTH
+from lifroles.sparse import SparseSequence
+
+
+@pytest.mark.parametrize(
+    ("count", "pieces", "expected"),
+    [
+        (0, 3, [(0, 0)]),
+        (5, 0, [(0, 5)]),
+        (5, 1, [(0, 5)]),
+        (2, 3, [(0, 1), (1, 2)]),
+        (7, 3, [(0, 2), (2, 4), (4, 7)]),
+        (9, 3, [(0, 3), (3, 6), (6, 9)]),
+    ],
+)
+def test_ranges_are_about_equally_long_and_none_is_empty_without_need(count, pieces, expected):
+    assert _layout.ranges(count, pieces) == expected
+
+
+def test_small_work_is_one_piece():
+    assert [_layout.pieces_of(size) for size in (1, 16_383, 16_384, 1 << 20)] == [1, 1, 16, 16]
+    assert [_layout.pieces_of(size, 5) for size in (16_383, 16_384)] == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("lanes", "size", "count"),
+    [
+        (1, 1, 1),
+        (WIDTH, 1 << 20, 1),
+        (WIDTH + 1, 1 << 20, 2),
+        (10 * WIDTH, 1 << 13, 1),
+        (10 * WIDTH, 1 << 20, 4),
+        (40_960, 1 << 20, 5),
+        (81_920 + 3, 1 << 20, 10),
+    ],
+)
+def test_lanes_are_shared_out_in_whole_vectors(lanes, size, count):
+    ranges = _layout.lanes_of(lanes, size)
+    assert len(ranges) == count
+    assert [lane for low, high in ranges for lane in range(low, high)] == list(range(lanes))
+    assert all(low % WIDTH == 0 for low, _ in ranges)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "samples", "together", "size", "count"),
+    [
+        (1, 40, False, 1, 1),
+        (1, 40, False, 1 << 20, 16),
+        (3, 40, False, 1 << 20, 18),
+        (16, 40, False, 1 << 20, 16),
+        (17, 40, False, 1 << 20, 17),
+        (3, 2, False, 1 << 20, 6),
+        (3, 40, False, 1, 3),
+        (3, 40, True, 1, 1),
+        (3, 40, True, 1 << 20, 16),
+        (3, 2, True, 1 << 20, 2),
+    ],
+)
+def test_every_block_of_every_sample_is_in_one_piece(blocks, samples, together, size, count):
+    pieces = _layout.blocks_and_samples(blocks, samples, together, size)
+    assert len(pieces) == count
+    found = [pair for a, b, low, high in pieces for pair in itertools.product(range(a, b), range(low, high))]
+    assert sorted(found) == list(itertools.product(range(blocks), range(samples)))
+    # A recurrent layer's sample needs all its neurons in one place.
+    assert not together or all((a, b) == (0, blocks) for a, b, *_ in pieces)
+
+
+def by_sample(sequence: torch.Tensor) -> torch.Tensor:
+    """Return ``[T, B, N]`` with each sample's steps one after the other in memory."""
+    return sequence.transpose(0, 1).contiguous().transpose(0, 1)
+
+
+SEQUENCE = torch.arange(24.0).view(2, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("sequence", "step", "sample", "copied"),
+    [
+        (SEQUENCE, 12, 4, False),
+        (by_sample(SEQUENCE), 4, 8, False),
+        (SEQUENCE[:1].expand(2, 3, 4), 0, 4, False),
+        (SEQUENCE[:1].expand(1, 3, 4), 12, 4, False),
+        (by_sample(SEQUENCE)[:, :, 1:], 9, 3, True),
+        (-torch.zeros(2, 3, 4).add(1j * SEQUENCE).conj().imag, 12, 4, False),
+    ],
+    ids=["steps", "samples", "one step again and again", "one step", "holes", "negative"],
+)
+def test_a_sequence_is_found_at_its_distances(sequence, step, sample, copied):
+    flat, to_step, to_sample = _layout.strided(sequence)
+    assert (to_step, to_sample) == (step, sample)
+    steps, batch, neurons = sequence.shape
+    for t, b, n in itertools.product(range(steps), range(batch), range(neurons)):
+        assert flat[t * to_step + b * to_sample + n] == sequence[t, b, n]
+    if not sequence.is_neg():
+        assert (flat.ctypes.data == sequence.data_ptr()) is not copied
+
+
+def test_a_step_that_is_repeated_is_not_written_out_but_one_number_is():
+    one = torch.ones(1, 1, 4).expand(2, 3, 4)
+    flat, step, sample = _layout.strided(one)
+    assert (len(flat), step, sample) == (12, 0, 4)
+    flat, step = _layout.rows_of(one)
+    assert (len(flat), step) == (12, 0)
+    flat, step = _layout.rows_of(SEQUENCE)
+    assert (len(flat), step) == (24, 12)
+    flat, step = _layout.rows_of(SEQUENCE[:1].expand(1, 3, 4))
+    assert (len(flat), step) == (12, 12)
+
+
+@pytest.mark.parametrize("form", [SEQUENCE, by_sample(SEQUENCE), SEQUENCE[:, :1], SEQUENCE[:, :, :3]], ids=range(4))
+def test_only_what_is_not_in_order_already_is_by_sample(form):
+    assert _layout.is_by_sample(form) is (form.data_ptr() != SEQUENCE.data_ptr())
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_empty_room_is_laid_out_as_asked(kept):
+    room = _layout.empty((2, 3, 4), torch.float64, kept)
+    assert (room.shape, room.dtype) == ((2, 3, 4), torch.float64)
+    assert (_layout.is_by_sample(room), room.is_contiguous()) == (kept, not kept)
+
+
+@pytest.mark.parametrize(("neurons", "length"), [(1, WIDTH), (WIDTH, WIDTH), (WIDTH + 1, 2 * WIDTH)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_number_a_neuron_is_filled_up_with_0(neurons, length, dtype):
+    for values in (0.25, torch.full((neurons,), 0.25, dtype=dtype)):
+        found = _layout.padded(values, neurons, dtype)
+        assert found.dtype == _layout.DTYPES[dtype]
+        assert found.tolist() == [0.25] * neurons + [0.0] * (length - neurons)
+
+
+def test_leaks_are_one_number_or_one_a_neuron():
+    one = _layout.coefficients_of(0.25, torch.float32)
+    assert (one.tolist(), one.dtype) == ([0.25], np.float32)
+    assert _layout.coefficients_of(torch.tensor([0.25, 0.5]), torch.float32).tolist() == [0.25, 0.5]
+
+
+@pytest.mark.parametrize("by_samples", [False, True])
+def test_spikes_are_rows(by_samples):
+    flat, steps, samples = _layout.samples_of(by_sample(SEQUENCE) if by_samples else SEQUENCE)
+    assert (steps, samples) == ((2, 3) if by_samples else (1, 6))
+    rows = SEQUENCE.transpose(0, 1) if by_samples else SEQUENCE
+    assert flat.tolist() == rows.flatten().tolist()
+
+
+@pytest.mark.parametrize(
+    ("row_bytes", "group", "groups"),
+    # 4 steps: a group's rows take at most 256 KiB, if there is more than one sample
+    [(1 << 16, 1, 7), (1 << 20, 1, 7), (1 << 14, 4, 2), ((1 << 14) + 1, 3, 3), (1 << 13, 7, 1), (1, 7, 1)],
+)
+@pytest.mark.parametrize("counted", [False, True])
+def test_events_are_sorted_by_channel_in_groups_that_fit_the_cache(row_bytes, group, groups, counted):
+    random = np.random.default_rng(1)
+    counts = random.integers(0, 4 if counted else 2, (4, 7, 5))
+    events = SparseSequence.from_dense(torch.from_numpy(counts).float())
+    values = _layout.values_of(events, torch.float64)
+    assert values.size == (events.entries if counted else 0)
+    assert values.dtype == np.float64
+    found = _layout.ByChannel(events, values, row_bytes)
+    assert (found.group, found.groups) == (group, groups)
+    again = np.zeros_like(counts)
+    starts = found.starts.reshape(groups, 6)
+    for q, i in itertools.product(range(groups), range(5)):
+        places = range(starts[q, i], starts[q, i + 1])
+        assert list(found.rows[places]) == sorted(found.rows[places])
+        for place in places:
+            b, t = divmod(int(found.rows[place]), 4)
+            again[t, q * group + b, i] += found.values[place] if counted else 1
+    assert np.array_equal(again, counts)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("rows", "columns"), [(3, 40), (40, 3), (65, 33)])
+def test_a_matrix_is_packed_whichever_way_it_lies_in_memory(rows, columns, transposed):
+    matrix = torch.arange(float(rows * columns)).view(rows, columns)
+    lies = (matrix, matrix.t().contiguous().t(), torch.stack([matrix, matrix], -1)[..., 0])
+    expected = matrix.t() if transposed else matrix
+    for found in lies:
+        packed = _layout.as_blocks(found, transposed)
+        blocks = -(-expected.shape[0] // WIDTH)
+        assert packed.size == blocks * expected.shape[1] * WIDTH
+        assert torch.equal(_layout.from_blocks(packed, 1, *expected.shape), expected)
+
+
+def test_sums_begin_at_0():
+    held = _layout.zeros(2, 3, torch.float32)
+    assert (held.shape, held.dtype, held.tolist()) == ((2, 3), np.float32, [[0.0] * 3] * 2)
