@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lifroles import resets
-from lifroles.backends import _fused, _products, cpu, reference
+from lifroles.backends import _fused, _layout, _products, cpu, reference
 from lifroles.sparse import SparseSequence
 
 LOOPS = {_fused: ("alone", "recurrent", "driven"), _products: ("product", "spikes_product", "linear")}
@@ -480,6 +480,37 @@ def test_a_layers_spikes_lie_as_its_input_does(source, neurons, recurrent, kept)
     assert [_fused.is_by_sample(tensor) for tensor in (o, u)] == [kept, kept]
 
 
+@pytest.mark.parametrize("neurons", [5, 40])
+@pytest.mark.parametrize("counted", [False, True])
+@pytest.mark.parametrize("kind", ["sums", "feed-forward", "recurrent"])
+def test_groups_of_samples_that_fill_the_cache_add_up(kind, counted, neurons, monkeypatch):
+    steps, batch = 4, 5
+    dense = (rand(steps, batch, 6) < 0.3).float() * (1 + counted * (rand(steps, batch, 6) < 0.2))
+    events, state, slopes = SparseSequence.from_dense(dense), torch.zeros(batch, neurons), rand(steps, batch, neurons)
+    assert (events.values is not None) == counted
+
+    def gradients(cache: int) -> list[Tensor]:
+        monkeypatch.setattr(_layout, "CACHE", cache)
+        weight, bias, v = (
+            rand(*shape).sub(0.4).requires_grad_() for shape in ((neurons, 6), (neurons,), (neurons,) * 2)
+        )
+        if kind == "sums":
+            out = cpu.product(events, weight, bias)
+        else:
+            across = v if kind == "recurrent" else None
+            out = cpu.run_events(events, weight, bias, state, state, recurrent_weight=across, **LAYER)[0]
+        (out * slopes).sum().backward()
+        return [one.grad for one in (weight, bias, v) if one.grad is not None]
+
+    row = 4 * 32 * (2 if kind == "recurrent" and neurons > 32 else 1)
+    whole = gradients(row * steps * batch)
+    assert len(whole) == 2 + (kind == "recurrent")
+    for samples in (2, 1):
+        assert all(
+            torch.allclose(a, b, atol=1e-5) for a, b in zip(gradients(row * steps * samples), whole, strict=True)
+        )
+
+
 @pytest.mark.parametrize(("grad", "wanted"), [(False, True), (True, False), (True, True)])
 def test_potentials_of_all_steps_are_kept_for_gradients_only(grad, wanted):
     x, c = rand(4, 3, 5).requires_grad_(wanted), torch.zeros(3, 5)
@@ -526,3 +557,11 @@ def test_potentials_at_the_threshold_are_spikes_to_the_recurrent_weights_too(neu
     assert (x == 0.5).any()
     assert torch.allclose(*found, rtol=1e-5, atol=1e-6)
     assert bool(found[0].any()) == (steps > 1)
+
+
+def test_one_spike_of_one_neuron_has_a_gradient():
+    for weight in (0.5, 0.25):  # the second may be given the memory of the first
+        o = torch.ones(1, 1, 1, requires_grad=True)
+        cpu.spikes_product(o, torch.full((1, 1), weight)).sum().backward()
+        assert o.grad is not None
+        assert o.grad.item() == weight

@@ -335,7 +335,7 @@ def test_what_a_loop_keeps_for_itself_is_zero_and_begins_at_a_line_of_the_cache(
 @pytest.mark.parametrize("kind", ["events", "currents", "recurrent"])
 @pytest.mark.parametrize(
     ("neurons", "dtype", "streamed"),
-    [(32, F32, True), (48, F32, True), (40, F64, True), (33, F64, False), (35, F32, False)],
+    [(32, F32, True), (80, F32, True), (72, F64, True), (33, F64, False), (35, F32, False)],
 )
 def test_a_large_layer_is_written_past_the_cache_and_is_the_same(kind, neurons, dtype, streamed, monkeypatch):
     from lifroles.backends import _fused, _layout, _products
