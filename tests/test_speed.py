@@ -245,6 +245,10 @@ def test_the_verdict_names_ratio_floor_memory_and_growth(record: dict[str, Any])
     assert "9 sizes of 64 steps and more: 12× to 12× as fast" in text
     assert "3.0× to 3.0× the floor" in text
     assert "grows as T to the power 1.00, B to the power 1.50 and N to the power 1.00" in text
+    assert "Less than 1" not in text
+    for layer in record["groups"]["c"]["found"]["layers"]:
+        layer["candidates"]["lifroles"] = candidate(1e-3 + 1e-9 * layer["T"] * layer["B"] * layer["N"])
+    assert "Less than 1, because a call and the state" in words.verdict(record)
 
 
 def test_the_origin_tells_a_trial_from_a_measurement(record: dict[str, Any]) -> None:
@@ -322,7 +326,7 @@ def test_a_table_names_every_processor_that_something_was_measured_on() -> None:
 
 
 def test_a_network_stands_on_every_processor_that_it_was_measured_on(record: dict[str, Any]) -> None:
-    other = copy.deepcopy(record)
+    other = {"groups": {"a": copy.deepcopy(record["groups"]["a"])}}
     other["groups"]["a"]["provenance"] = other["groups"]["a"]["provenance"] | {"processor": "Q"}
     other["groups"]["a"]["found"][0]["candidates"]["lifroles"]["median"] = 0.016
     by_csr, by_norse = "torch loop, CSR input", "Norse"

@@ -1,9 +1,9 @@
 """Break the neuron in one place at a time, and see whether its tests notice.
 
-    python tools/mutate.py reference|cpu|cuda [--jobs N] [--list] [--match TEXT] [--sample N]
+    python tools/mutate.py reference|cpu|lanes|cuda [--jobs N] [--list] [--match TEXT]... [--sample N]
 
-`reference` breaks the definition, `cpu` the processor's loops (run as plain Python, so that nothing is compiled) and
-`cuda` the CUDA source (compiled for the processor by the tests' shim). The tests are those of the equations by hand
+`reference` breaks the definition, `cpu` the processor's loops (run as plain Python, so that nothing is compiled),
+`lanes` the vectors that these are made of, and `cuda` the CUDA source (compiled for the processor by the tests' shim). The tests are those of the equations by hand
 and of the conformance suite, except the random ones. Prints what survived, and the score: the share of mutants that
 some test noticed, of all but the equivalent ones. tests/mutants.toml lists these, with the reason why no test can
 notice them, and mutants that are worth a try although no rule makes them.
@@ -439,13 +439,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     parser.add_argument("--list", action="store_true", help="print the mutants, run nothing")
-    parser.add_argument("--match", default="", help="only mutants in whose description this text stands")
+    parser.add_argument(
+        "--match",
+        action="append",
+        metavar="TEXT",
+        help="only mutants in whose description this text stands; may be given again",
+    )
     parser.add_argument("--sample", type=int, metavar="N", help="only N mutants, drawn in the same way every time")
     parser.add_argument("--verbose", action="store_true", help="print for every mutant what noticed it")
     options = parser.parse_args(arguments)
 
     target = TARGETS[options.target]
-    chosen = [mutant for mutant in all_mutants(target) if options.match in str(mutant)]
+    chosen = [mutant for mutant in all_mutants(target) if any(text in str(mutant) for text in options.match or [""])]
     if options.sample is not None and options.sample < len(chosen):
         drawn = random.Random(0).sample(range(len(chosen)), options.sample)
         chosen = [chosen[i] for i in sorted(drawn)]

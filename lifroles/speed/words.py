@@ -57,8 +57,12 @@ def verdict(record: Record) -> str:
             f"- **Memory of neurons alone**: {memory[OURS] / 1e6:,.0f}{NBSP}MB, where the most sparing other "
             f"({least}) takes {peers[least] / 1e6:,.0f}{NBSP}MB."
         )
-        grows = [f"{name} to the power {exponent:.2f}" for name, exponent in exponents(record).items()]
-        lines.append(f"- **Cost**: from {SMALL:,} neuron steps on it grows as {listed(grows)}.")
+        powers = exponents(record)
+        grows = [f"{name} to the power {exponent:.2f}" for name, exponent in powers.items()]
+        below = ""
+        if max(powers.values()) < 0.9:
+            below = " Less than 1, because a call and the state that it begins with cost as much as some steps more."
+        lines.append(f"- **Cost**: from {SMALL:,} neuron steps on it grows as {listed(grows)}.{below}")
     return "\n".join(lines)
 
 
