@@ -485,9 +485,9 @@ def test_a_layers_spikes_lie_as_its_input_does(source, neurons, recurrent, kept)
 @pytest.mark.parametrize("kind", ["sums", "feed-forward", "recurrent"])
 def test_groups_of_samples_that_fill_the_cache_add_up(kind, counted, neurons, monkeypatch):
     steps, batch = 4, 5
-    dense = (rand(steps, batch, 6) < 0.3).float() * (1 + counted * (rand(steps, batch, 6) < 0.2))
+    dense = (rand(steps, batch, 6) < 0.25).float() * (1 + counted * (rand(steps, batch, 6) < 0.1))
     events, state, slopes = SparseSequence.from_dense(dense), torch.zeros(batch, neurons), rand(steps, batch, neurons)
-    assert (events.values is not None) == counted
+    assert (events.values is not None) == counted and events.density < cpu.DENSE
 
     def gradients(cache: int) -> list[Tensor]:
         monkeypatch.setattr(_layout, "CACHE", cache)
@@ -565,3 +565,23 @@ def test_one_spike_of_one_neuron_has_a_gradient():
         cpu.spikes_product(o, torch.full((1, 1), weight)).sum().backward()
         assert o.grad is not None
         assert o.grad.item() == weight
+
+
+@pytest.mark.parametrize("neurons", [5, 40])
+@pytest.mark.parametrize("kind", ["sums", "feed-forward", "recurrent"])
+def test_a_single_event_has_its_value(kind, neurons):
+    dense = torch.zeros(4, 3, 6)
+    dense[1, 2, 3] = 2.0
+    weight, v = rand(neurons, 6).requires_grad_(), torch.zeros(neurons, neurons) if kind == "recurrent" else None
+    events, state, slope = SparseSequence.from_dense(dense), torch.zeros(3, neurons), rand(neurons)
+    if kind == "sums":
+        u = cpu.product(events, weight)
+    else:
+        arguments: Any = {**LAYER, "k_tau": 0.0, "recurrent_weight": v, "keep_u": True}
+        u = cpu.run_events(events, weight, None, state, state, **arguments)[1]
+    assert u is not None
+    assert u[1, 2].equal(2 * weight[:, 3])
+    (u[1, 2] * slope).sum().backward()
+    assert weight.grad is not None
+    assert weight.grad[:, 3].equal(2 * slope)
+    assert not weight.grad[:, [0, 1, 2, 4, 5]].any()

@@ -413,7 +413,7 @@ def test_sums_count_no_references_to_their_arrays():
 
 
 @pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (32, 3), (33, 2), (70, 5)])
-def test_blocks_are_filled_up_with_0_whatever_lay_in_their_memory(neurons, inputs):
+def test_blocks_are_filled_up_with_0_whatever_lay_there(neurons, inputs):
     # What stands there is computed with: numbers that are none would be slow, and an infinite weight would not stay.
     from lifroles.backends import _rows
 
@@ -424,7 +424,7 @@ def test_blocks_are_filled_up_with_0_whatever_lay_in_their_memory(neurons, input
     assert np.array_equal(packed.reshape(blocks, inputs, 32), expected)
 
 
-@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("parts", [1, 2, 3])
 @pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (32, 16), (33, 17), (70, 50)])
 def test_weights_go_to_blocks_and_back(parts, neurons, inputs):
     from lifroles.backends import _layout

@@ -3,10 +3,11 @@
     python tools/mutate.py reference|cpu|lanes|cuda [--jobs N] [--list] [--match TEXT]... [--sample N]
 
 `reference` breaks the definition, `cpu` the processor's loops (run as plain Python, so that nothing is compiled),
-`lanes` the vectors that these are made of, and `cuda` the CUDA source (compiled for the processor by the tests' shim). The tests are those of the equations by hand
-and of the conformance suite, except the random ones. Prints what survived, and the score: the share of mutants that
-some test noticed, of all but the equivalent ones. tests/mutants.toml lists these, with the reason why no test can
-notice them, and mutants that are worth a try although no rule makes them.
+`lanes` the vectors that these are made of, and `cuda` the CUDA source (compiled for the processor by the tests' shim).
+The tests are those of the equations by hand and of the conformance suite, except the random ones, and those of the
+backend's own parts. Prints what survived, and the score: the share of mutants that some test noticed, of all but the
+equivalent ones. tests/mutants.toml lists these, with the reason why no test can notice them, and mutants that are worth
+a try although no rule makes them.
 
 Ends with status 1 if a mutant survived, or if that file lists one that does not exist any more or that a test notices.
 
