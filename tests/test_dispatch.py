@@ -585,3 +585,15 @@ def test_a_single_event_has_its_value(kind, neurons):
     assert weight.grad is not None
     assert weight.grad[:, 3].equal(2 * slope)
     assert not weight.grad[:, [0, 1, 2, 4, 5]].any()
+
+
+def test_neurons_that_there_are_not_do_not_fire_at_a_threshold_below_0():
+    x, state, found = rand(4, 3, 5) - 0.75, torch.zeros(3, 5), []
+    for backend in (cpu, reference):
+        v = (rand(5, 5) - 0.5).requires_grad_()
+        o = backend.run(x, state, state, k_tau=0.5, reset="soft", u_th=-0.25, fire=RECT, recurrent_weight=v)[0]
+        (o * rand(4, 3, 5)).sum().backward()
+        assert v.grad is not None
+        found.append(v.grad)
+    assert found[1].any()
+    assert torch.allclose(*found, rtol=1e-5, atol=1e-6)
