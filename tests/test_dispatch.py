@@ -597,3 +597,27 @@ def test_neurons_that_there_are_not_do_not_fire_at_a_threshold_below_0():
         found.append(v.grad)
     assert found[1].any()
     assert torch.allclose(*found, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("wanted", ["weight", "bias", "k_tau", "v", "u"])
+@pytest.mark.parametrize("neurons", [5, 40])
+def test_a_driven_layer_gives_the_gradients_that_are_wanted(neurons, wanted):
+    events = SparseSequence.from_dense((rand(4, 3, 6) < 0.25).float())
+    given = {
+        "weight": rand(neurons, 6), "bias": rand(neurons), "k_tau": rand(neurons), "v": rand(neurons, neurons) - 0.5,
+        "u": rand(3, neurons),
+    }  # fmt: skip
+
+    def gradients(*names: str) -> dict[str, Tensor | None]:
+        one = {name: tensor.clone().requires_grad_(name in names) for name, tensor in given.items()}
+        out = cpu.run_events(
+            events, one["weight"], one["bias"], one["u"], torch.zeros(3, neurons),
+            **{**LAYER, "k_tau": one["k_tau"], "recurrent_weight": one["v"]},
+        )[0]  # fmt: skip
+        (out * rand(4, 3, neurons)).sum().backward()
+        return {name: tensor.grad for name, tensor in one.items()}
+
+    found, every = gradients(wanted), gradients(*given)
+    assert [name for name, gradient in found.items() if gradient is not None] == [wanted]
+    assert all(gradient is not None and gradient.any() for gradient in every.values())
+    assert alike([found[wanted]], [every[wanted]])
