@@ -39,6 +39,7 @@ def test_small_work_is_one_piece():
         (WIDTH + 1, 1 << 20, 2),
         (10 * WIDTH, 1 << 13, 1),
         (10 * WIDTH, 1 << 20, 4),
+        (40_959, 1 << 20, 4),
         (40_960, 1 << 20, 5),
         (81_920 + 3, 1 << 20, 10),
     ],
@@ -88,9 +89,9 @@ SEQUENCE = torch.arange(24.0).view(2, 3, 4)
         (SEQUENCE, 12, 4, False),
         (by_sample(SEQUENCE), 4, 8, False),
         (SEQUENCE[:1].expand(2, 3, 4), 0, 4, False),
-        (SEQUENCE[:1].expand(1, 3, 4), 12, 4, False),
+        (SEQUENCE[:1], 12, 4, False),
         (by_sample(SEQUENCE)[:, :, 1:], 9, 3, True),
-        (-torch.zeros(2, 3, 4).add(1j * SEQUENCE).conj().imag, 12, 4, False),
+        (torch.complex(SEQUENCE, SEQUENCE).conj().imag, 12, 4, True),
     ],
     ids=["steps", "samples", "one step again and again", "one step", "holes", "negative"],
 )
@@ -100,8 +101,18 @@ def test_a_sequence_is_found_at_its_distances(sequence, step, sample, copied):
     steps, batch, neurons = sequence.shape
     for t, b, n in itertools.product(range(steps), range(batch), range(neurons)):
         assert flat[t * to_step + b * to_sample + n] == sequence[t, b, n]
-    if not sequence.is_neg():
-        assert (flat.ctypes.data == sequence.data_ptr()) is not copied
+    assert (flat.ctypes.data == sequence.data_ptr()) is not copied
+
+
+def test_numbers_that_are_repeated_negated_or_learned_are_an_array():
+    for tensor, expected in (
+        (torch.full((1, 1), 2.0).expand(2, 3), [2.0] * 6),
+        (torch.complex(SEQUENCE, SEQUENCE).conj().imag[0, 0], [-0.0, -1.0, -2.0, -3.0]),
+        (torch.full((3,), 2.0, requires_grad=True), [2.0] * 3),
+    ):
+        flat = _layout.flattened(tensor)
+        assert flat.tolist() == expected
+        assert flat.strides == (flat.itemsize,)
 
 
 def test_a_step_that_is_repeated_is_not_written_out_but_one_number_is():
@@ -112,7 +123,7 @@ def test_a_step_that_is_repeated_is_not_written_out_but_one_number_is():
     assert (len(flat), step) == (12, 0)
     flat, step = _layout.rows_of(SEQUENCE)
     assert (len(flat), step) == (24, 12)
-    flat, step = _layout.rows_of(SEQUENCE[:1].expand(1, 3, 4))
+    flat, step = _layout.rows_of(SEQUENCE[:1])
     assert (len(flat), step) == (12, 12)
 
 
@@ -131,7 +142,7 @@ def test_empty_room_is_laid_out_as_asked(kept):
 @pytest.mark.parametrize(("neurons", "length"), [(1, WIDTH), (WIDTH, WIDTH), (WIDTH + 1, 2 * WIDTH)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_one_number_a_neuron_is_filled_up_with_0(neurons, length, dtype):
-    for values in (0.25, torch.full((neurons,), 0.25, dtype=dtype)):
+    for values in (0.25, torch.full((neurons,), 0.25, dtype=dtype, requires_grad=True)):
         found = _layout.padded(values, neurons, dtype)
         assert found.dtype == _layout.DTYPES[dtype]
         assert found.tolist() == [0.25] * neurons + [0.0] * (length - neurons)
@@ -181,7 +192,12 @@ def test_events_are_sorted_by_channel_in_groups_that_fit_the_cache(row_bytes, gr
 @pytest.mark.parametrize(("rows", "columns"), [(3, 40), (40, 3), (65, 33)])
 def test_a_matrix_is_packed_whichever_way_it_lies_in_memory(rows, columns, transposed):
     matrix = torch.arange(float(rows * columns)).view(rows, columns)
-    lies = (matrix, matrix.t().contiguous().t(), torch.stack([matrix, matrix], -1)[..., 0])
+    lies = (
+        matrix.clone().requires_grad_(),
+        matrix.t().contiguous().t(),
+        torch.stack([matrix, matrix], -1)[..., 0],
+        torch.complex(matrix, -matrix).conj().imag,
+    )
     expected = matrix.t() if transposed else matrix
     for found in lies:
         packed = _layout.as_blocks(found, transposed)

@@ -41,7 +41,7 @@ def flattened(tensor: Tensor) -> Array:
 
 def rows_of(sequence: Tensor) -> tuple[Array, int]:
     """Return ``[T, B, N]`` as a flat array and the distance between two steps: 0 if one step is repeated."""
-    if sequence.stride(0) == 0 and sequence.shape[0] > 1:
+    if sequence.stride(0) == 0:
         return flattened(sequence[0]), 0
     return flattened(sequence), sequence[0].numel()
 
@@ -49,7 +49,7 @@ def rows_of(sequence: Tensor) -> tuple[Array, int]:
 def strided(sequence: Tensor) -> tuple[Array, int, int]:
     """Return ``[T, B, N]`` as a flat array and the distances between two steps and two samples; no copy of our own."""
     steps, batch, neurons = sequence.shape
-    if sequence.stride(0) == 0 and steps > 1:
+    if sequence.stride(0) == 0:
         return flattened(sequence[0]), 0, neurons
     if is_by_sample(sequence):
         return flattened(sequence.transpose(0, 1)), neurons, steps * neurons
