@@ -461,7 +461,7 @@ WIDE = _fused.CACHED + 1
         ("steps", 5, False, False),
         ("steps", 5, True, False),
         ("samples", 5, False, True),
-        ("samples", 5, True, True),
+        ("samples", _fused.CACHED, True, True),
         ("samples", WIDE, False, True),
         # its backward pass takes a matrix product a step
         ("samples", WIDE, True, False),
