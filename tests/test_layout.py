@@ -81,6 +81,8 @@ def by_sample(sequence: torch.Tensor) -> torch.Tensor:
 
 
 SEQUENCE = torch.arange(24.0).view(2, 3, 4)
+NEGATED = torch.ops.aten._neg_view
+"""The same memory, read as its negative, as the imaginary part of a conjugate is."""
 
 
 @pytest.mark.parametrize(
@@ -107,7 +109,7 @@ def test_a_sequence_is_found_at_its_distances(sequence, step, sample, copied):
 def test_numbers_that_are_repeated_negated_or_learned_are_an_array():
     for tensor, expected in (
         (torch.full((1, 1), 2.0).expand(2, 3), [2.0] * 6),
-        (torch._neg_view(SEQUENCE[0, 0]), [-0.0, -1.0, -2.0, -3.0]),
+        (NEGATED(SEQUENCE[0, 0]), [-0.0, -1.0, -2.0, -3.0]),
         (torch.full((3,), 2.0, requires_grad=True), [2.0] * 3),
     ):
         flat = _layout.flattened(tensor)
@@ -196,7 +198,7 @@ def test_a_matrix_is_packed_whichever_way_it_lies(rows, columns, transposed):
         matrix.clone().requires_grad_(),
         matrix.t().contiguous().t(),
         torch.stack([matrix, matrix], -1)[..., 0],
-        torch._neg_view(-matrix),
+        NEGATED(-matrix),
     )
     expected = matrix.t() if transposed else matrix
     for found in lies:
