@@ -13,7 +13,7 @@ Ends with status 1 if a mutant survived, or if that file lists one that does not
 
 It is a program of our own because mutmut and Cosmic Ray change Python only, not CUDA, and start from a fresh import of
 torch for each mutant or each change of the source: here one process imports everything, collects the tests once and
-forks for each mutant.
+forks for each mutant. `lanes` alone has a process for each, which compiles for ten seconds, because compiled code stays as it is.
 """
 
 import argparse
@@ -26,12 +26,14 @@ import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -55,6 +57,7 @@ class Target:
         tests: files of tests, the fastest first.
         without: parts of the names of tests that are left out.
         plain: whether Numba's loops run as Python.
+        fresh: whether each mutant needs a process that has compiled nothing yet.
     """
 
     files: tuple[str, ...]
@@ -62,6 +65,7 @@ class Target:
     tests: tuple[str, ...] = ("test_neuron_equations.py", "test_conformance.py")
     without: tuple[str, ...] = ()
     plain: bool = False
+    fresh: bool = False
 
 
 TARGETS = {
@@ -84,7 +88,7 @@ TARGETS = {
         ),
         plain=True,
     ),
-    "lanes": Target(("_lanes.py",), "cpu", tests=("test_lanes.py",)),
+    "lanes": Target(("_lanes.py",), "cpu", tests=("test_lanes.py",), fresh=True),
     # float and double are one source: compiling it for one of them takes half the time.
     "cuda": Target(
         ("kernels.cu",),
@@ -397,6 +401,49 @@ def kill(child: int) -> None:
     os.waitpid(child, 0)
 
 
+class Copies:
+    """Runs the tests on each mutant in a copy of the package, in a process of its own that compiles everything anew."""
+
+    LIMIT = 300
+    """Seconds after which a mutant is ended that waits for ever."""
+
+    def __init__(self, target: Target, jobs: int, say: bool) -> None:
+        self.target, self.jobs, self.say = target, jobs, say
+
+    def run(self, chosen: Sequence[Mutant | None]) -> list[Result]:
+        """Return what became of each mutant (`None`: the code as it is)."""
+        with ThreadPoolExecutor(self.jobs) as pool:
+            return list(pool.map(self.outcome, chosen))
+
+    def outcome(self, mutant: Mutant | None) -> Result:
+        """Return what became of one."""
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder)
+            for name in ("lifroles", "tests"):
+                shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copy(ROOT / "pyproject.toml", copy)
+            if mutant is not None:
+                place = copy / "lifroles" / "backends" / mutant.file
+                place.write_text(mutant.apply(place.read_text(encoding="utf-8")), encoding="utf-8")
+            command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-o", "addopts="]
+            try:
+                done = subprocess.run(
+                    [*command, *(f"tests/{test}" for test in self.target.tests)],
+                    cwd=copy, env=os.environ | {"PYTHONPATH": folder, "NUMBA_CACHE_DIR": str(copy / "cache")},
+                    capture_output=True, text=True, timeout=self.LIMIT,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                result = Result(TOO_SLOW)
+            else:
+                ends = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+                outcome = CRASHED if done.returncode < 0 else NOTICED if done.returncode else SURVIVED
+                result = Result(outcome, ends[-1] if ends else "")
+        if self.say and mutant is not None:
+            print(f"{mutant}\n  = {result.outcome} {result.text} ({time.monotonic() - began:.1f} s)", flush=True)
+        return result
+
+
 def report(target: Target, name: str, found: Sequence[tuple[Mutant, Result]], everything: bool) -> int:
     """Print what became of the mutants; return the exit status."""
     entries = listed(target, "equivalent")
@@ -434,6 +481,12 @@ def report(target: Target, name: str, found: Sequence[tuple[Mutant, Result]], ev
     return 1 if survivors or wrong or stale else 0
 
 
+def not_run(why: str) -> int:
+    """Say that the tests fail on the code as it is; return the exit status."""
+    print(f"The tests fail before anything is broken: {why}", file=sys.stderr)
+    return 2
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -460,6 +513,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     os.environ.update(OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="1", NUMBA_DISABLE_JIT=str(int(target.plain)))
     sys.path.insert(0, str(TESTS))
+    if target.fresh:
+        copies = Copies(target, options.jobs, options.verbose)
+        [unbroken] = copies.run([None])
+        if unbroken.outcome != SURVIVED:
+            return not_run(f"{unbroken.outcome}: {unbroken.text}")
+        return report(
+            target, options.target, list(zip(chosen, copies.run(chosen), strict=True)),
+            everything=len(chosen) == len(all_mutants(target)),
+        )  # fmt: skip
     if target.plain:
         importlib.import_module("plain_lanes").install()
     campaign = Campaign(target, chosen, options.jobs, options.verbose)
@@ -469,9 +531,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         plugins=[campaign],
     )
     if campaign.unbroken is None or campaign.unbroken.outcome != SURVIVED:
-        text = "" if campaign.unbroken is None else campaign.unbroken.text
-        print(f"The tests fail (status {int(status)}) before anything is broken.\n{text}", file=sys.stderr)
-        return 2
+        return not_run(f"status {int(status)}\n{'' if campaign.unbroken is None else campaign.unbroken.text}")
     found = list(zip(chosen, campaign.results, strict=True))
     return report(target, options.target, found, everything=len(chosen) == len(all_mutants(target)))
 
