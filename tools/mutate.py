@@ -13,7 +13,7 @@ Ends with status 1 if a mutant survived, or if that file lists one that does not
 
 It is a program of our own because mutmut and Cosmic Ray change Python only, not CUDA, and start from a fresh import of
 torch for each mutant or each change of the source: here one process imports everything, collects the tests once and
-forks for each mutant. `lanes` alone has a process for each, which compiles for ten seconds, because compiled code stays as it is.
+forks for each mutant. Only `lanes` starts afresh for each, because compiled code stays as it is: ten seconds.
 """
 
 import argparse
