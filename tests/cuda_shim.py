@@ -33,6 +33,8 @@ OPTIONS = [cuda.Options(*pair) for pair in product(("float", "double"), ("NONE",
 
 HEADER = Path(__file__).with_suffix(".h")
 FLAGS = ["-std=c++20", "-Og", "-shared", "-fPIC", "-ffp-contract=off", "-w"]
+# A place outside of an array that a kernel declares ends the process.
+FLAGS += ["-fsanitize=bounds", "-fsanitize-undefined-trap-on-error"]
 
 # Kernels that show that the shim tells a wrong use of a barrier from a right one.
 SELF_TEST = """

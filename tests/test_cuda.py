@@ -1,6 +1,8 @@
 """The CUDA kernels, run on the processor: the reference's numbers, however the tensors lie and the threads run."""
 
+import ctypes
 import itertools
+import mmap
 from dataclasses import replace
 from typing import Any
 
@@ -87,6 +89,61 @@ def test_spikes_that_are_not_0_or_1_before_the_first_step(shim):
     case = draw((5, 3, 40), F64, 0.5, True)
     case = replace(case, o=torch.linspace(-1, 1, 120, dtype=F64).view(3, 40))
     assert_alike(outcome(shim, case), outcome(reference, case), TOLERANCE[F64])
+
+
+class Guarded:
+    """A copy of numbers in memory that ends (or begins) where a page begins (or ends) that nobody may touch.
+
+    Arguments:
+        numbers: a flat tensor.
+        ends: whether the page comes behind it.
+    """
+
+    def __init__(self, numbers: torch.Tensor, ends: bool) -> None:
+        page, size = mmap.PAGESIZE, numbers.nbytes
+        pages = -(-size // page)
+        memory = mmap.mmap(-1, (pages + 2) * page)
+        offset = (pages + 1) * page - size if ends else page
+        self.tensor = torch.frombuffer(memory, dtype=numbers.dtype, count=len(numbers), offset=offset)
+        self.tensor.copy_(numbers)
+        for place in (self.tensor.data_ptr() - offset, self.tensor.data_ptr() - offset + (pages + 1) * page):
+            assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(place), ctypes.c_size_t(page), 0) == 0
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["before", "behind"])
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 3, 5), (9, 2, 33)], ids=str)
+def test_nothing_is_touched_outside_of_the_arrays(shim, monkeypatch, shape, recurrent, ends):
+    run = cuda._Rule.run
+
+    def guarded(rule, kernel, like, blocks, threads, arguments):
+        arguments, held = list(arguments), []
+        for i, tensor in enumerate(arguments):
+            if isinstance(tensor, torch.Tensor) and tensor.numel() > 0:
+                extent = 1 + sum((n - 1) * stride for n, stride in zip(tensor.shape, tensor.stride(), strict=True))
+                numbers = tensor.detach().as_strided((extent,), (1,))
+                held.append((numbers, Guarded(numbers, ends)))
+                arguments[i] = held[-1][1].tensor
+        run(rule, kernel, like, blocks, threads, arguments)
+        for numbers, copy in held:
+            numbers.copy_(copy.tensor)
+
+    case = draw(shape, F64, 0.5, recurrent)
+    cases = [case]
+    if recurrent:
+        weight = case.leaves["weight"].clone()
+        weight[0, -1] = INF
+        cases.append(replace(case, weight=weight))
+    for one in cases:
+        expected = outcome(shim, one)
+        with monkeypatch.context() as patch:
+            patch.setattr(cuda._Rule, "run", guarded)
+            found = outcome(shim, one)
+        for a, b in zip(found, expected, strict=True):
+            for name, value in b.items():
+                assert (a[name] is None) if value is None else torch.equal(a[name].nan_to_num(), value.nan_to_num()), (
+                    name
+                )
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
