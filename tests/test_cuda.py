@@ -77,6 +77,22 @@ def test_more_neurons_than_threads_and_a_batch_that_fills_no_block(shim, dtype, 
     assert_alike(outcome(shim, case), outcome(reference, case), TOLERANCE[dtype])
 
 
+def test_more_neurons_than_threads_that_all_get_one_current(shim):
+    case = cuda_shim.exact(draw((3, 2, 550), F64, 0.5, True, apart=0.0))
+    x, v = case.x[:, :, :1], case.leaves["weight"]
+    o, *_ = shim.run(
+        x.expand(3, 2, 550), case.u, case.o, k_tau=1.0, reset="hard", u_th=0.3125, fire=surrogate.Rect(alpha=2.0),
+        recurrent_weight=v,
+    )  # fmt: skip
+    expected, *_ = reference.run(
+        x.expand(3, 2, 550), case.u, case.o, k_tau=1.0, reset="hard", u_th=0.3125, fire=surrogate.Rect(alpha=2.0),
+        recurrent_weight=v,
+    )  # fmt: skip
+    assert launches(shim) == ["forward_recurrent"]
+    assert 0 < o.mean() < 1
+    assert torch.equal(o, expected)
+
+
 def test_the_most_neurons_and_one_more(shim):
     most = cuda.RECURRENT_MOST
     for features in (most, most + 1):
@@ -147,11 +163,12 @@ def test_nothing_is_touched_outside_of_the_arrays(shim, monkeypatch, shape, recu
 
 
 @pytest.mark.parametrize("value", [NAN, INF, -INF])
-def test_a_recurrent_weight_that_is_not_finite_counts_without_a_spike_too(shim, value):
+@pytest.mark.parametrize("of", [0, 3, 4])
+def test_a_recurrent_weight_that_is_not_finite_counts_without_a_spike_too(shim, of, value):
     """In a matrix product 0 times it is no number, so that a product that skips zeros would give something else."""
     case = draw((6, 4, 5), F64, 0.5, True)
     weight = case.leaves["weight"].clone()
-    weight[2, 3] = value
+    weight[2, of] = value
     for before in (case.o, torch.zeros_like(case.o), torch.ones_like(case.o)):
         spoilt = replace(case, weight=weight, o=before)
         found, expected = outcome(shim, spoilt)[0], outcome(reference, spoilt)[0]
