@@ -158,3 +158,14 @@ def test_a_place_outside_is_refused_by_the_likeness():
     ):
         with pytest.raises(IndexError):
             call()
+
+
+@pytest.mark.parametrize(("dtype", "lines"), [(np.float32, 2), (np.float64, 4)])
+def test_every_line_of_a_vector_is_fetched_once_for_reading_and_once_for_writing(dtype, lines):
+    announce(np.zeros(WIDTH, dtype), 0)
+    code = announce.inspect_llvm(next(s for s in announce.signatures if s[0].dtype.bitwidth == 8 * dtype().itemsize))
+    for write in (0, 1):
+        fetches = re.findall(rf"call void @llvm\.prefetch\.p0\([^)]*?(%\S+), i32 {write}, i32 3, i32 1\)", code)
+        assert len(set(fetches)) == lines
+    offsets = {int(n) for n in re.findall(r"getelementptr (?:inbounds )?i8, [^\n]*, i64 (\d+)", code)}
+    assert {64 * line for line in range(1, lines)} <= offsets
