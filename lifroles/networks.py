@@ -122,9 +122,13 @@ class SpikingMLP(nn.Module):
     def forward(self, x_seq: Tensor | SparseSequence) -> Activity:
         """Run ``[T, B, N]`` from the resting state u = o = 0."""
         functional.reset_net(self)
-        first = self.linears[0]
+        first, node = self.linears[0], self.nodes[0]
         assert isinstance(first, nn.Linear)
-        return self._above(_through(first, self.nodes[0], x_seq, False))
+        if isinstance(x_seq, SparseSequence) and isinstance(node, VariantLIF) and len(self.linears) > 1:
+            second = self.linears[1]
+            assert isinstance(second, nn.Linear)
+            return self._above(*node.drive_into(first, x_seq, second))
+        return self._above(_through(first, node, x_seq, False))
 
     def current(self, x_seq: Tensor | SparseSequence) -> Tensor:
         """Return the first layer's input current ``[T, B, H]`` for the input ``[T, B, N]``."""
@@ -151,11 +155,14 @@ class SpikingMLP(nn.Module):
         functional.reset_net(self)
         return self._above(h)
 
-    def _above(self, h: Tensor) -> Activity:
+    def _above(self, h: Tensor, current: Tensor | None = None) -> Activity:
+        """Run the layers above the first, given its output and, where it is known, the second's current."""
         spikes: dict[str, Tensor] = {}
         for i, (name, linear, node) in enumerate(zip(self.layer_names(), self.linears, self.nodes, strict=True)):
             assert isinstance(linear, nn.Linear)
-            if i > 0:
+            if i == 1 and current is not None:
+                h = node(current)
+            elif i > 0:
                 h = _through(linear, node, h, bool(spikes))
             if isinstance(node, VariantLIF):
                 spikes[name] = h

@@ -148,7 +148,8 @@ class VariantLIF(OnBackend, neuron.BaseNode):
         if x.dim() != len(wanted.split(",")) or x.shape[-1] != self.features:
             raise SpecError(f"input has shape {list(x.shape)}: give {wanted} with features = {self.features}.")
         shape = x.shape[1:] if step_mode == "m" else x.shape
-        zeros = torch.zeros(shape, dtype=x.dtype, device=x.device)
+        # One element stands for all.
+        zeros = torch.zeros((), dtype=x.dtype, device=x.device).expand(shape)
         # As in SpikingJelly, a state whose shape no longer fits (a last, smaller batch) starts again.
         return tuple(s.to(zeros) if isinstance(s, Tensor) and s.shape == shape else zeros for s in states)
 
@@ -196,6 +197,26 @@ class VariantLIF(OnBackend, neuron.BaseNode):
         Raises:
             SpecError: the weights do not fit the events or the node.
         """
+        return self._drive(linear, events, None)[0]
+
+    def drive_into(self, linear: nn.Linear, events: SparseSequence, after: nn.Linear) -> tuple[Tensor, Tensor]:
+        """Return the spikes ``[T, B, N]`` as :meth:`drive` does, and ``after(spikes)``, ``[T, B, C]``.
+
+        For a few classes the ``cpu`` backend takes both from one loop over time, which writes the spikes once and does
+        not read them again.
+
+        Arguments:
+            linear: the weighted sum, from M channels to the node's N neurons.
+            events: the input ``[T, B, M]``.
+            after: the weighted sum that follows, from N neurons to C.
+
+        Raises:
+            SpecError: the weights do not fit the events or the node.
+        """
+        o_seq, sums = self._drive(linear, events, after)
+        return o_seq, sums
+
+    def _drive(self, linear: nn.Linear, events: SparseSequence, after: nn.Linear | None) -> tuple[Tensor, ...]:
         steps, batch, channels = events.shape
         if (linear.in_features, linear.out_features) != (channels, self.features):
             raise SpecError(
@@ -207,7 +228,8 @@ class VariantLIF(OnBackend, neuron.BaseNode):
         like = torch.empty((), dtype=weight.dtype, device=weight.device).expand(steps, batch, self.features)
         states: Any = self.materialize_states((like,), (self.v, self.o), "m")
         outputs: Any = drive.run(
-            self._kernels, events, weight, linear.bias, *states, **self._equation(), keep_u=self.store_v_seq
-        )
-        o_seq, self.v_seq, self.v, self.o = outputs
-        return o_seq
+            self._kernels, events, weight, linear.bias, *states, **self._equation(), keep_u=self.store_v_seq,
+            after=None if after is None else (after.weight, after.bias),
+        )  # fmt: skip
+        o_seq, self.v_seq, self.v, self.o, *sums = outputs
+        return o_seq, *sums

@@ -412,7 +412,7 @@ def test_a_layer_gives_the_gradients_that_are_wanted(size, recurrent, wanted, ca
     c = wants[1] or wants[2]
     given = [part is not None for part in gradients_of(out, slope, None, None, None)]
     if recurrent:
-        assert given == [False, False, wants[0], False, False, c, wants[2], wants[3]]
+        assert given == [False, False, wants[0], False, False, c, wants[2], wants[3], False, False, False]
     else:
         assert given == [False, wants[0], c, wants[2]]
     assert called
@@ -473,7 +473,7 @@ def test_a_layers_spikes_lie_as_its_input_does(source, neurons, recurrent, kept)
     x, c, v = rand(4, 3, neurons), torch.zeros(3, neurons), rand(neurons, neurons) if recurrent else None
     if source == "events":
         events = SparseSequence.from_dense((rand(4, 3, 6) < 0.3).float())
-        o, u, *_ = _fused.driven(RULE, events, rand(neurons, 6), None, c, 0.5, v, True)
+        o, u, *_ = _fused.driven(RULE, events, rand(neurons, 6), None, c, 0.5, v, None, True)
     else:
         x = by_sample(x) if source == "samples" else x
         o, u, *_ = _fused.alone(RULE, x, c, 0.5, True) if v is None else _fused.recurrent(RULE, x, c, 0.5, v, True)

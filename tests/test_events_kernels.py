@@ -46,23 +46,37 @@ def draw(shape, neurons, dtype, *, recurrent=False, counts=False, density=0.1, s
     return [part if part is None else part.to(dtype) for part in parts]
 
 
-def both(parts, reset="hard", detach_reset=False, seed=3) -> Any:
-    """Return outputs and gradients of the dense layer by the reference, and of the same layer driven by events."""
+def both(parts, reset="hard", detach_reset=False, seed=3, after: Any = None, read=None) -> Any:
+    """Return outputs and gradients of the dense layer by the reference, and of the same layer driven by events.
+
+    Arguments:
+        after: weights and bias of the sums that follow.
+        read: numbers of the outputs that the loss reads; all by default.
+    """
     results = []
     for sparse in (False, True):
         s, *rest = parts
-        leaves: list[Any] = [None if part is None else part.clone().requires_grad_() for part in rest]
-        w, b, u, o, k, v = leaves
+        leaves: list[Any] = [
+            None if part is None else part.clone().requires_grad_() for part in (*rest, *(after or (None, None)))
+        ]
+        w, b, u, o, k, v, *onward = leaves
         options = {
             "k_tau": k, "reset": reset, "u_th": 0.3, "fire": RECT, "detach_reset": detach_reset, "recurrent_weight": v,
             "keep_u": True,
         }  # fmt: skip
         if sparse:
+            options["after"] = None if after is None else onward
             outputs: Any = cpu.run_events(SparseSequence.from_dense(s), w, b, u, o, **options)
         else:
             outputs = reference.run(F.linear(s, w, b), u, o, **options)
+            if after is not None:
+                outputs = (*outputs, F.linear(outputs[0], *onward))
         random = torch.Generator().manual_seed(seed)
-        loss: Any = sum((y * torch.randn(y.shape, generator=random, dtype=F64).to(y)).sum() for y in outputs)
+        loss: Any = sum(
+            (y * torch.randn(y.shape, generator=random, dtype=F64).to(y)).sum()
+            for number, y in enumerate(outputs)
+            if read is None or number in read
+        )
         loss.backward()
         gradients = [leaf.grad for leaf in leaves if leaf is not None]
         results.append([y.detach() for y in outputs] + gradients)
@@ -92,6 +106,75 @@ def test_a_driven_layer_agrees_with_the_dense_one(reset, recurrent, counts, dtyp
         expected, found = both(parts, reset, detach)
         assert 0.05 < expected[0].mean() < 0.95
         assert_alike((expected, found), dtype)
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=["f32", "f64"])
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+@pytest.mark.parametrize("neurons", [1, 32, 33, 64, 100])
+@pytest.mark.parametrize("classes", [1, 2, 10, 33, 64, 65])
+def test_sums_that_follow_a_driven_layer_agree_with_the_dense_ones(classes, neurons, recurrent, dtype):
+    parts = draw((9, 6, 30), neurons, dtype, recurrent=recurrent)
+    random = torch.Generator().manual_seed(classes)
+    weight = torch.randn(classes, neurons, generator=random, dtype=F64).to(dtype)
+    for bias in (None, torch.randn(classes, generator=random, dtype=F64).to(dtype)):
+        expected, found = both(parts, seed=5, after=(weight, bias))
+        assert 0.05 < expected[0].mean() < 0.95
+        assert_alike((expected, found), dtype)
+
+
+@pytest.mark.parametrize("read", [(4,), (0,), (0, 4), (1,), (2, 3, 4)], ids=str)
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_a_loss_may_read_the_sums_that_follow_or_the_spikes_or_both(recurrent, read):
+    parts = draw((9, 6, 30), 40, F64, recurrent=recurrent)
+    assert_alike(both(parts, after=(parts[0].new_ones(3, 40), parts[0].new_ones(3)), read=read), F64)
+
+
+@pytest.mark.parametrize("classes", [10, 47])
+@pytest.mark.parametrize("neurons", [33, 100])
+def test_sums_that_follow_have_the_bits_of_the_sums_by_themselves(neurons, classes):
+    s, w, b, u, o, k, _ = draw((9, 6, 30), neurons, F32)
+    after = (torch.randn(classes, neurons), torch.randn(classes))
+    spikes, *_, sums = cpu.run_events(
+        SparseSequence.from_dense(s), w, b, u, o, k_tau=k, reset="hard", u_th=0.3, fire=RECT, after=after
+    )
+    assert torch.equal(sums, cpu.spikes_product(spikes, *after))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+@pytest.mark.parametrize("neurons", [5, 32, 70])
+def test_without_gradients_a_driven_layer_gives_the_same_numbers(neurons, recurrent, kept):
+    s, w, b, u, o, k, v = draw((9, 6, 30), neurons, F64, recurrent=recurrent)
+    options = {"k_tau": k, "reset": "hard", "u_th": 0.3, "fire": RECT, "recurrent_weight": v, "keep_u": kept}
+    events, after = SparseSequence.from_dense(s), (w[:, :1].T.contiguous(), None)
+    learning = cpu.run_events(events, w.clone().requires_grad_(), b, u, o, after=after, **options)
+    resting = cpu.run_events(events, w, b, u, o, after=after, **options)
+    expected = reference.run(F.linear(s, w, b), u, o, **options)
+    assert (resting[1] is None) != kept
+    for one, other, right in zip(learning, resting, (*expected, F.linear(expected[0], *after)), strict=True):
+        assert (one is None) == (other is None) == (right is None)
+        if one is not None:
+            assert torch.equal(one, other)
+            torch.testing.assert_close(other, right)
+
+
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_a_state_may_be_one_row_for_all_samples(recurrent):
+    s, w, b, u, o, k, v = draw((9, 6, 30), 40, F64, recurrent=recurrent)
+    found = []
+    for written_out in (False, True):
+        leaves = [part[:1].clone().requires_grad_() for part in (u, o)]
+        states = [leaf.expand(6, -1) for leaf in leaves]
+        states = [state.contiguous() for state in states] if written_out else states
+        outputs = cpu.run_events(
+            SparseSequence.from_dense(s), w, b, *states, k_tau=k, reset="hard", u_th=0.3, fire=RECT, recurrent_weight=v,
+            keep_u=True,
+        )  # fmt: skip
+        (outputs[1] * torch.arange(40.0)).sum().backward()
+        found.append([*(part.detach() for part in outputs), *(leaf.grad for leaf in leaves)])
+    assert_alike(found, F64)
+    one_row = cpu._first(u[:1].expand(6, -1), o[:1].expand(6, -1), k, "hard", 0.3, False, v)
+    assert one_row.shape == (6, 40) and one_row.stride(0) == 0
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 2, 1), (4, 70, 33), (130, 3, 20), (2, 1, 700)], ids=str)

@@ -52,27 +52,30 @@ def test_lanes_are_shared_out_in_whole_vectors(lanes, size, count):
 
 
 @pytest.mark.parametrize(
-    ("blocks", "samples", "together", "size", "count"),
+    ("blocks", "samples", "size", "pieces", "count"),
     [
-        (1, 40, False, 1, 1),
-        (1, 40, False, 1 << 20, 16),
-        (3, 40, False, 1 << 20, 18),
-        (16, 40, False, 1 << 20, 16),
-        (17, 40, False, 1 << 20, 17),
-        (3, 2, False, 1 << 20, 6),
-        (3, 40, False, 1, 3),
-        (3, 40, True, 1, 1),
-        (3, 40, True, 1 << 20, 16),
-        (3, 2, True, 1 << 20, 2),
+        (1, 40, 1, 16, 1),
+        (1, 40, 1 << 20, 16, 16),
+        (3, 40, 1 << 20, 16, 18),
+        (16, 40, 1 << 20, 16, 16),
+        (17, 40, 1 << 20, 16, 17),
+        (3, 2, 1 << 20, 16, 6),
+        (3, 40, 1, 16, 3),
+        (3, 40, 1 << 20, 64, 66),
+        (3, 40, 1, 64, 3),
     ],
 )
-def test_every_block_of_every_sample_is_in_one_piece(blocks, samples, together, size, count):
-    pieces = _layout.blocks_and_samples(blocks, samples, together, size)
-    assert len(pieces) == count
-    found = [pair for a, b, low, high in pieces for pair in itertools.product(range(a, b), range(low, high))]
+def test_every_block_of_every_sample_is_in_one_piece(blocks, samples, size, pieces, count):
+    cuts = _layout.blocks_and_samples(blocks, samples, size, pieces)
+    assert len(cuts) == count
+    found = [(block, sample) for block, low, high in cuts for sample in range(low, high)]
     assert sorted(found) == list(itertools.product(range(blocks), range(samples)))
-    # A recurrent layer's sample needs all its neurons in one place.
-    assert not together or all((a, b) == (0, blocks) for a, b, *_ in pieces)
+    # Sums that one block's pieces add to are told apart by the pieces' places in the list.
+    assert [block for block, *_ in cuts] == sorted(list(range(blocks)) * (count // blocks))
+
+
+def test_without_a_wish_work_is_cut_as_coarsely_as_sums_are_kept():
+    assert len(_layout.blocks_and_samples(1, 40, 1 << 20)) == _layout.PIECES < _layout.FINE
 
 
 def by_sample(sequence: torch.Tensor) -> torch.Tensor:
@@ -91,11 +94,12 @@ NEGATED = torch.ops.aten._neg_view
         (SEQUENCE, 12, 4, False),
         (by_sample(SEQUENCE), 4, 8, False),
         (SEQUENCE[:1].expand(2, 3, 4), 0, 4, False),
+        (SEQUENCE[:1, :1].expand(2, 3, 4), 0, 0, False),
         (SEQUENCE[:1], 12, 4, False),
         (by_sample(SEQUENCE)[:, :, 1:], 9, 3, True),
         (torch.complex(SEQUENCE, SEQUENCE).conj().imag, 12, 4, True),
     ],
-    ids=["steps", "samples", "one step again and again", "one step", "holes", "negative"],
+    ids=["steps", "samples", "one step again and again", "one row again and again", "one step", "holes", "negative"],
 )
 def test_a_sequence_is_found_at_its_distances(sequence, step, sample, copied):
     flat, to_step, to_sample = _layout.strided(sequence)
@@ -120,7 +124,7 @@ def test_numbers_that_are_repeated_negated_or_learned_are_an_array():
 def test_a_step_that_is_repeated_is_not_written_out_but_one_number_is():
     one = torch.ones(1, 1, 4).expand(2, 3, 4)
     flat, step, sample = _layout.strided(one)
-    assert (len(flat), step, sample) == (12, 0, 4)
+    assert (len(flat), step, sample) == (4, 0, 0)
     flat, step = _layout.rows_of(one)
     assert (len(flat), step) == (12, 0)
     flat, step = _layout.rows_of(SEQUENCE)
@@ -211,3 +215,13 @@ def test_a_matrix_is_packed_whichever_way_it_lies(rows, columns, transposed):
 def test_sums_begin_at_0():
     held = _layout.zeros(2, 3, torch.float32)
     assert (held.shape, held.dtype, held.tolist()) == ((2, 3), np.float32, [[0.0] * 3] * 2)
+
+
+@pytest.mark.parametrize(("neurons", "words"), [(1, 1), (32, 1), (33, 1), (64, 1), (65, 2), (512, 8)])
+def test_nobody_fires_in_half_a_word_that_is_no_blocks(neurons, words, monkeypatch):
+    garbage = [torch.full((6 * words,), -1)]
+    monkeypatch.setattr(_layout._buffers, "empty", lambda shape, dtype: garbage[0].view(shape))
+    fired = _layout.Fired.room(2, 3, neurons)
+    assert (fired.words, fired.steps, fired.batch, fired.bits.shape) == (words, 2, 3, (6 * words,))
+    spare = fired.bits.view("uint32").reshape(6, 2 * words)[:, -(-neurons // 32) :]
+    assert not spare.any()

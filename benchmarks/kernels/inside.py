@@ -23,11 +23,14 @@ from lifroles.compiled import compiled, share
 from lifroles.sparse import SparseSequence
 
 PARTS = {
-    "hidden layer forward: weighted sums of events, neurons": [(_rows, "forward")],
-    "hidden layer backward, and its weights' gradients": [(_rows, "backward")],
+    "hidden layer forward: weighted sums of events, neurons": [(_rows, "forward"), (_rows, "forward_recurrent")],
+    "hidden layer backward, what comes from the class layer in it, and its weights' gradients": [
+        (_rows, "backward"),
+        (_rows, "backward_recurrent"),
+    ],
     "sorting the events by channel": [(_rows, "by_channel")],
     "class layer forward: weighted sums of spikes": [(_sums, "spikes_product")],
-    "class layer backward, and its weights' gradients": [(_sums, "spikes_product_backward")],
+    "class layer's weights' gradients": [(_sums, "spikes_product_backward")],
     "class units forward and backward": [(_loops, "forward"), (_loops, "backward")],
     "weights to blocks and back": [(_rows, "pack"), (_rows, "unpack")],
 }

@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lifroles.backends import _buffers, _loops, _rows
+from lifroles.backends import _buffers, _loops, _products, _rows
 from lifroles.backends._lanes import WIDTH
 from lifroles.backends._layout import (
     DTYPES,
+    FINE,
     Array,
     ByChannel,
+    Fired,
     as_blocks,
     blocks_and_samples,
     coefficients_of,
@@ -24,6 +26,8 @@ from lifroles.backends._layout import (
     is_streamed,
     lanes_of,
     padded,
+    pieces_of,
+    ranges,
     rows_of,
     strided,
     values_of,
@@ -34,7 +38,10 @@ from lifroles.errors import LifrolesError
 from lifroles.sparse import SparseSequence
 from lifroles.variant import Reset
 
-Outputs = tuple[Tensor, Tensor, Tensor, Tensor]
+Outputs = tuple[Tensor, ...]
+"""o and u, the last of u and of o, and the weighted sums that follow, if there are any."""
+After = tuple[Tensor, Tensor | None]
+"""Weights ``[C, N]`` and bias of the weighted sums that follow a layer."""
 Outside = tuple[Tensor, Tensor | None]
 
 _RESETS = {"none": _loops.NONE, "hard": _loops.HARD, "soft": _loops.SOFT}
@@ -155,7 +162,7 @@ def _alone_backward(
 def alone(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, keep_u: bool) -> Outputs:
     """Return o and u of a layer without recurrence, ``[T, B, N]`` (u: if kept or needed), and the last of u and o."""
     if rule.fires and is_by_sample(x):
-        return _Rows.apply(rule, None, x, None, None, c, k, None)
+        return _by_rows(rule, None, x, None, None, c, k, None, None, keep_u)
     if torch.is_grad_enabled() and any(isinstance(v, Tensor) and v.requires_grad for v in (x, c, k)):
         return _Alone.apply(rule, x, c, k)
     with torch.no_grad():
@@ -164,40 +171,60 @@ def alone(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, keep_u: bool) -> 
 
 
 class _Rows(torch.autograd.Function):
-    """All steps of a layer, sample by sample. Returns o and u, each ``[T, B, N]``, and the last of each."""
+    """All steps of a layer, sample by sample, and the weighted sums that follow it. Returns :data:`Outputs`."""
 
     @staticmethod
     def forward(
         ctx: Any, rule: Rule, events: SparseSequence | None, x: Tensor | None, weight: Tensor | None,
-        bias: Tensor | None, c: Tensor, k: float | Tensor, v: Tensor | None,
+        bias: Tensor | None, c: Tensor, k: float | Tensor, v: Tensor | None, after: Tensor | None,
+        after_bias: Tensor | None, keep_u: bool,
     ) -> Outputs:  # fmt: skip
-        o, u = _rows_forward(rule, events, x, weight, bias, c, k, v)
-        ctx.rule, ctx.events = rule, events
+        o, u, u_last, o_last, fired = _rows_forward(rule, events, x, weight, bias, c, k, v, after is not None, keep_u)
+        ctx.rule, ctx.events, ctx.fired = rule, events, fired
         ctx.k = None if isinstance(k, Tensor) else k
-        ctx.save_for_backward(u, k if isinstance(k, Tensor) else None, v)
+        ctx.save_for_backward(u, k if isinstance(k, Tensor) else None, v, after)
         ctx.set_materialize_grads(False)
-        o_last, u_last = _last(rule, o, u)
-        return o, u, u_last, o_last
+        if after is None or fired is None:
+            return o, u, u_last, o_last
+        sums = _products.sums_of_fired(fired, after, after_bias)
+        return o, u, u_last, o_last, sums
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        go, gu, gu_last, go_last = gradients
+        go, gu, gu_last, go_last, *onward = gradients
         rule: Rule = ctx.rule
-        u, k_tensor, v = ctx.saved_tensors
+        u, k_tensor, v, after = ctx.saved_tensors
         outside = _from_outside(u.shape, u.dtype, (go, gu, go_last, gu_last))
         wants = ctx.needs_input_grad
         k = ctx.k if k_tensor is None else k_tensor
         if v is not None and u.shape[-1] > CACHED:
             g, g_k, g_v = _stepwise_backward(rule, u, outside, k, v, wants[6], wants[7])
-            return None, None, g if wants[2] else None, None, None, g[0] if wants[5] else None, g_k, g_v
-        found = _rows_backward(rule, ctx.events, u, outside, k, v, wants[3], wants[7])
-        return None, None, *(part if wanted else None for part, wanted in zip(found, wants[2:], strict=True))
+            g_c = g[0] if wants[5] else None
+            return None, None, g if wants[2] else None, None, None, g_c, g_k, g_v, None, None, None
+        g_sums = onward[0] if onward else None
+        found = _rows_backward(rule, ctx.events, u, outside, k, v, wants[3], wants[7], after, g_sums)
+        slopes: tuple[Tensor | None, ...] = (None, None)
+        if g_sums is not None and (wants[8] or wants[9]):
+            slopes = _products.slopes_of_fired(ctx.fired, g_sums, after, np.zeros(0, DTYPES[u.dtype]))
+        every = zip((*found, *slopes), wants[2:10], strict=True)
+        return None, None, *(part if wanted else None for part, wanted in every), None
+
+
+def _by_rows(
+    rule: Rule, events: SparseSequence | None, x: Tensor | None, weight: Tensor | None, bias: Tensor | None, c: Tensor,
+    k: float | Tensor, v: Tensor | None, after: After | None, keep_u: bool,
+) -> Outputs:  # fmt: skip
+    """Return :data:`Outputs` of a layer that is followed sample by sample; u has one step if no other is needed."""
+    inputs = (rule, events, x, weight, bias, c, k, v, *(after or (None, None)))
+    learns = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
+    return _Rows.apply(*inputs, keep_u or learns)
 
 
 def _rows_forward(
     rule: Rule, events: SparseSequence | None, x: Tensor | None, weight: Tensor | None, bias: Tensor | None, c: Tensor,
-    k: float | Tensor, v: Tensor | None,
-) -> tuple[Tensor, Tensor]:  # fmt: skip
+    k: float | Tensor, v: Tensor | None, notes: bool, keep_u: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Fired | None]:  # fmt: skip
+    """Return o and u ``[T, B, N]`` (u empty if not kept), the last of u and o, and, if asked to note it, who fired."""
     (batch, neurons), dtype = c.shape, c.dtype
     number = DTYPES[dtype]
     nothing = np.zeros(0, number)
@@ -213,24 +240,40 @@ def _rows_forward(
         currents = strided(x)
         # Where the backward pass takes a matrix product a step, a step has to lie in one piece.
         by_sample = is_by_sample(x) and (v is None or neurons <= CACHED)
-    u, o = (empty((steps, batch, neurons), dtype, by_sample) for _ in range(2))
-    (flat_u, step, sample), (flat_o, *_) = strided(u), strided(o)
-    arguments = (
-        *currents, *source, padded(0.0 if bias is None else bias, neurons, dtype), flattened(c),
-        padded(k, neurons, dtype), nothing if v is None else as_blocks(v), flat_u, flat_o, step, sample,
-        number(rule.u_th), rule.reset, events is not None, v is not None, is_streamed(flat_u, step, sample), steps,
-        neurons, inputs,
+    o = empty((steps, batch, neurons), dtype, by_sample)
+    u = empty((steps, batch, neurons), dtype, by_sample) if keep_u else torch.empty(0, dtype=dtype)
+    u_last, o_last = (_buffers.empty((batch, neurons), dtype) for _ in range(2))
+    flat_o, step, sample = strided(o)
+    fired = Fired.room(steps, batch, neurons) if notes else None
+    bits, words = (np.zeros(0, np.uint64), 0) if fired is None else (fired.bits, fired.words)
+    before = (
+        *currents, *source, padded(0.0 if bias is None else bias, neurons, dtype), *rows_of(c),
+        padded(k, neurons, dtype),
     )  # fmt: skip
-    blocks = -(-neurons // WIDTH)
-    share(lambda *piece: _rows.forward(*arguments, *piece), blocks_and_samples(blocks, batch, v is not None, u.numel()))
-    return o, u
+    arguments = (
+        strided(u)[0] if keep_u else nothing, flat_o, step, sample, flattened(u_last), flattened(o_last),
+        bits.view(np.uint32), 2 * words, number(rule.u_th), rule.reset, events is not None,
+        is_streamed(flat_o, step, sample), steps, neurons, inputs,
+    )  # fmt: skip
+    if v is None:
+        pieces = blocks_and_samples(-(-neurons // WIDTH), batch, o.numel(), FINE)
+        share(lambda *piece: _rows.forward(*before, *arguments, *piece), pieces)
+    else:
+        across = as_blocks(v)
+        pieces = ranges(batch, pieces_of(o.numel()))
+        share(lambda *piece: _rows.forward_recurrent(*before, across, *arguments, *piece), pieces)
+    return o, u, u_last, o_last, fired
 
 
 def _rows_backward(
     rule: Rule, events: SparseSequence | None, u: Tensor, outside: Outside,
-    k: float | Tensor, v: Tensor | None, wants_weight: bool, wants_v: bool,
+    k: float | Tensor, v: Tensor | None, wants_weight: bool, wants_v: bool, after: Tensor | None,
+    g_sums: Tensor | None,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
-    """Return dL/dx, dL/dW, dL/db, dL/dc, dL/dk and dL/dV; ``None`` for what there is not or is not wanted."""
+    """Return dL/dx, dL/dW, dL/db, dL/dc, dL/dk and dL/dV; ``None`` for what there is not or is not wanted.
+
+    What the sums that follow add to dL/do, ``afterᵀ · g_sums``, is never written.
+    """
     (steps, batch, neurons), dtype = u.shape, u.dtype
     number = DTYPES[dtype]
     blocks = -(-neurons // WIDTH)
@@ -244,9 +287,10 @@ def _rows_backward(
         starts, rows, values, group, groups = (
             channel.starts, channel.rows, channel.values, channel.group, channel.groups,
         )  # fmt: skip
-    pieces = blocks_and_samples(blocks, groups, v is not None, u.numel())
+    size = u.numel()
+    pieces = blocks_and_samples(blocks, groups, size) if v is None else ranges(groups, pieces_of(size))
     # Pieces that meet the same neurons add to sums of their own.
-    parts = sum(piece[0] == 0 for piece in pieces)
+    parts = len(pieces) // (blocks if v is None else 1)
     flat_u, step, sample = strided(u)
     g = empty(u.shape, dtype, is_by_sample(u)) if events is None else None
     g_c = _buffers.empty((batch, neurons), dtype)
@@ -254,18 +298,27 @@ def _rows_backward(
     g_weight = zeros(parts, blocks * inputs * WIDTH if wants_weight else 0, dtype)
     g_v = zeros(parts, blocks * neurons * WIDTH if wants_v and v is not None else 0, dtype)
     across = nothing if v is None else as_blocks(v, transposed=True)
+    onward, flat_sums, outputs = nothing, nothing, 0
+    if after is not None and g_sums is not None:
+        onward, flat_sums, outputs = as_blocks(after, transposed=True), flattened(g_sums), after.shape[0]
     flat_g, flat_c = nothing if g is None else strided(g)[0], flattened(g_c)
     go, gu = outside
     arriving = *strided(go), *((nothing, 0, 0) if gu is None else strided(gu))
     coefficients = padded(k, neurons, dtype)
 
     def work(part: int, *piece: int) -> None:
-        _rows.backward(
-            flat_u, step, sample, *arriving, coefficients, across, flat_g, flat_c, g_k[part], g_v[part], starts, rows,
-            values, g_weight[part], g_bias[part], number(rule.u_th), number(rule.alpha), number(rule.half),
-            rule.reset, rule.through_reset, gu is not None, events is not None, v is not None, steps, batch, neurons,
-            inputs, group, *piece,
+        events_and_slopes = (starts, rows, values, g_weight[part], g_bias[part])
+        rest = (
+            number(rule.u_th), number(rule.alpha), number(rule.half), rule.reset, rule.through_reset, gu is not None,
+            events is not None, steps, batch, neurons, inputs, outputs, group, *piece,
         )  # fmt: skip
+        following = (onward, flat_sums, flat_g, flat_c, g_k[part])
+        if v is None:
+            _rows.backward(flat_u, step, sample, *arriving, coefficients, *following, *events_and_slopes, *rest)
+        else:
+            _rows.backward_recurrent(
+                flat_u, step, sample, *arriving, coefficients, across, *following, g_v[part], *events_and_slopes, *rest
+            )
 
     share(work, [(i % parts, *piece) for i, piece in enumerate(pieces)])
     return (
@@ -312,13 +365,16 @@ def _stepwise_backward(
 
 
 def recurrent(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, v: Tensor, keep_u: bool) -> Outputs:
-    """Return o and u of a layer with recurrence, ``[T, B, N]``, and the last of u and o."""
-    return _Rows.apply(rule, None, x, None, None, c, k, v)
+    """Return o and u of a layer with recurrence, ``[T, B, N]`` (u: if kept or needed), and the last of u and o."""
+    return _by_rows(rule, None, x, None, None, c, k, v, None, keep_u)
 
 
 def driven(
     rule: Rule, events: SparseSequence, weight: Tensor, bias: Tensor | None, c: Tensor, k: float | Tensor,
-    v: Tensor | None, keep_u: bool,
+    v: Tensor | None, after: After | None, keep_u: bool,
 ) -> Outputs:  # fmt: skip
-    """Return o and u of a layer that events drive, ``[T, B, N]``, and the last of u and o."""
-    return _Rows.apply(rule, events, None, weight, bias, c, k, v)
+    """Return o and u of a layer that events drive, ``[T, B, N]`` (u: if kept or needed), and the last of u and o.
+
+    And, where sums ``after`` follow, their result ``[T, B, C]``.
+    """
+    return _by_rows(rule, events, None, weight, bias, c, k, v, after, keep_u)

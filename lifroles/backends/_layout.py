@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 
 PIECES = 16
 """Pieces that a layer's work is cut into, at least."""
+FINE = 64
+"""Pieces of work that adds nothing up, so that none has sums of its own: the last thread waits less."""
 CACHE = 1 << 18
 """Bytes of dL/dx that a group of samples may take: half of a second-level cache."""
 STREAMED = 1 << 23
@@ -40,7 +42,10 @@ def flattened(tensor: Tensor) -> Array:
 
 
 def rows_of(sequence: Tensor) -> tuple[Array, int]:
-    """Return ``[T, B, N]`` as a flat array and the distance between two steps: 0 if one step is repeated."""
+    """Return ``[T, B, N]``, or ``[B, N]``, as a flat array and the distance along its first dimension.
+
+    The distance is 0 if one step, or one row, is repeated: it stands in the array once.
+    """
     if sequence.stride(0) == 0:
         return flattened(sequence[0]), 0
     return flattened(sequence), sequence[0].numel()
@@ -50,7 +55,8 @@ def strided(sequence: Tensor) -> tuple[Array, int, int]:
     """Return ``[T, B, N]`` as a flat array and the distances between two steps and two samples; no copy of our own."""
     steps, batch, neurons = sequence.shape
     if sequence.stride(0) == 0:
-        return flattened(sequence[0]), 0, neurons
+        rows, sample = rows_of(sequence[0])
+        return rows, 0, sample
     if is_by_sample(sequence):
         return flattened(sequence.transpose(0, 1)), neurons, steps * neurons
     return flattened(sequence), batch * neurons, neurons
@@ -116,13 +122,10 @@ def lanes_of(lanes: int, size: int) -> list[tuple[int, int]]:
     return [(a * WIDTH, min(b * WIDTH, lanes)) for a, b in ranges(vectors, pieces_of(size, max(4, lanes // 8192)))]
 
 
-def blocks_and_samples(blocks: int, samples: int, together: bool, size: int) -> list[tuple[int, int, int, int]]:
-    """Return first and last block and first and last sample (or group) of each piece of work."""
-    pieces = pieces_of(size)
-    if together:
-        return [(0, blocks, low, high) for low, high in ranges(samples, pieces)]
-    cuts = ranges(samples, -(-pieces // blocks))
-    return [(block, block + 1, low, high) for block in range(blocks) for low, high in cuts]
+def blocks_and_samples(blocks: int, samples: int, size: int, pieces: int = PIECES) -> list[tuple[int, int, int]]:
+    """Return the block and the first and last sample (or group) of each piece of work; as many of every block."""
+    cuts = ranges(samples, -(-pieces_of(size, pieces) // blocks))
+    return [(block, low, high) for block in range(blocks) for low, high in cuts]
 
 
 def as_blocks(weight: Tensor, transposed: bool = False) -> Array:
@@ -174,6 +177,29 @@ def values_of(events: SparseSequence, dtype: torch.dtype) -> Array:
     """Return the events' values in the layer's type; none: all 1."""
     kept = np.zeros(0, np.float32) if events.values is None else events.values
     return kept.astype(DTYPES[dtype], copy=False)
+
+
+class Fired(NamedTuple):
+    """Which neurons fired, one bit each, in rows sample by sample: ``[B, T, words]``, flat.
+
+    The bit of neuron n is bit n mod 64 of word n // 64. Blocks of 32 are written as halves of words, the lower first,
+    as they lie on every processor that torch runs on.
+    """
+
+    bits: Array
+    words: int
+    steps: int
+    batch: int
+
+    @classmethod
+    def room(cls, steps: int, batch: int, neurons: int) -> Fired:
+        """Return one to be written."""
+        blocks = -(-neurons // WIDTH)
+        words = -(-blocks // 2)
+        room = _buffers.empty((steps * batch * words,), torch.int64)
+        if blocks % 2 == 1:
+            room.zero_()  # half of a row's last word is nobody's
+        return cls(room.numpy().view(np.uint64), words, steps, batch)
 
 
 def samples_of(o: Tensor) -> tuple[Array, int, int]:

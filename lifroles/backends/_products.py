@@ -13,7 +13,10 @@ from lifroles.backends import _buffers, _sums
 from lifroles.backends._lanes import WIDTH
 from lifroles.backends._layout import (
     DTYPES,
+    FINE,
+    Array,
     ByChannel,
+    Fired,
     as_blocks,
     blocks_and_samples,
     empty,
@@ -44,13 +47,13 @@ class _Product(torch.autograd.Function):
         packed, values = as_blocks(weight), values_of(events, dtype)
         start, flat = padded(0.0 if bias is None else bias, neurons, dtype), flattened(out)
 
-        def work(block: int, _: int, low: int, high: int) -> None:
+        def work(block: int, low: int, high: int) -> None:
             _sums.product(
                 events.indptr, events.indices, values, packed, start, flat, DTYPES[dtype](0), steps, batch, neurons,
                 inputs, block, low, high,
             )  # fmt: skip
 
-        share(work, blocks_and_samples(-(-neurons // WIDTH), batch, False, out.numel()))
+        share(work, blocks_and_samples(-(-neurons // WIDTH), batch, out.numel(), FINE))
         ctx.events, ctx.dtype, ctx.neurons = events, dtype, neurons
         return out
 
@@ -62,13 +65,13 @@ class _Product(torch.autograd.Function):
         (steps, batch, inputs), neurons, dtype = events.shape, ctx.neurons, ctx.dtype
         blocks = -(-neurons // WIDTH)
         channel = ByChannel(events, values_of(events, dtype), WIDTH * dtype.itemsize)
-        pieces = blocks_and_samples(blocks, channel.groups, False, steps * batch * neurons)
-        parts = sum(piece[0] == 0 for piece in pieces)
+        pieces = blocks_and_samples(blocks, channel.groups, steps * batch * neurons)
+        parts = len(pieces) // blocks
         g_weight = zeros(parts, blocks * inputs * WIDTH, dtype)
         g_bias = zeros(parts, blocks * WIDTH, dtype)
         rows, stride = rows_of(gradients[0])
 
-        def work(part: int, block: int, _: int, low: int, high: int) -> None:
+        def work(part: int, block: int, low: int, high: int) -> None:
             _sums.product_backward(
                 rows, stride, channel.starts, channel.rows, channel.values, g_weight[part], g_bias[part],
                 DTYPES[dtype](0), steps, batch, neurons, inputs, channel.group, block, low, high,
@@ -87,48 +90,78 @@ def product(events: SparseSequence, weight: Tensor, bias: Tensor | None) -> Tens
     return _Product.apply(events, weight, bias)
 
 
+def sums_of_fired(fired: Fired, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the weighted sums ``[T, B, C]`` of the neurons that fired."""
+    (outputs, inputs), dtype = weight.shape, weight.dtype
+    bits, words, steps, batch = fired
+    out = _buffers.empty((steps, batch, outputs), dtype)
+    arguments = (
+        bits, words, as_blocks(weight), padded(0.0 if bias is None else bias, outputs, dtype), flattened(out), steps,
+        batch, inputs, outputs,
+    )  # fmt: skip
+    cuts = ranges(batch, pieces_of(steps * batch * inputs))
+    share(lambda low, high: _sums.spikes_product(*arguments, low, high), cuts)
+    return out
+
+
+def slopes_of_fired(fired: Fired, gradient: Tensor, weight: Tensor, g_o: Array) -> tuple[Tensor, Tensor]:
+    """Return dL/dW and dL/db of :func:`sums_of_fired`; write dL/do to ``g_o`` unless it is empty.
+
+    Arguments:
+        fired: the neurons that fired.
+        gradient: dL/d(sums), ``[T, B, C]``.
+        weight: ``[C, N]``.
+        g_o: ``[B, T, N]``, flat.
+    """
+    (outputs, inputs), dtype = weight.shape, weight.dtype
+    bits, words, steps, batch = fired
+    blocks = -(-outputs // WIDTH)
+    cuts = ranges(batch, pieces_of(steps * batch * inputs))
+    g_weight = zeros(len(cuts), blocks * inputs * WIDTH, dtype)
+    g_bias = zeros(len(cuts), blocks * WIDTH, dtype)
+    onward = as_blocks(weight, transposed=True) if g_o.size else g_o
+    arguments = (bits, words, flattened(gradient), onward, g_o)
+    streamed = is_streamed(g_o, inputs)
+
+    def work(part: int, low: int, high: int) -> None:
+        _sums.spikes_product_backward(
+            *arguments, g_weight[part], g_bias[part], streamed, steps, batch, inputs, outputs, low, high
+        )
+
+    share(work, [(part, low, high) for part, (low, high) in enumerate(cuts)])
+    return (
+        from_blocks(g_weight.reshape(-1), len(cuts), outputs, inputs),
+        torch.from_numpy(g_bias.sum(0))[:outputs],
+    )
+
+
 class _SpikesProduct(torch.autograd.Function):
     """The weighted sums of a layer's spikes, ``[T, B, C]``."""
 
     @staticmethod
     def forward(ctx: Any, o: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        (outputs, inputs), dtype = weight.shape, o.dtype
-        out = _buffers.empty((*o.shape[:-1], outputs), dtype)
         rows, steps, batch = samples_of(o)
-        arguments = (
-            rows, as_blocks(weight), padded(0.0 if bias is None else bias, outputs, dtype), flattened(out), steps,
-            batch, inputs, outputs,
-        )  # fmt: skip
-        share(lambda low, high: _sums.spikes_product(*arguments, low, high), ranges(batch, pieces_of(o.numel())))
-        ctx.save_for_backward(o, weight)
-        return out
+        inputs = o.shape[-1]
+        fired = Fired.room(steps, batch, inputs)
+        halves = fired.bits.view(np.uint32)
+        share(
+            lambda low, high: _sums.note(rows, halves, 2 * fired.words, inputs, low, high),
+            ranges(steps * batch, pieces_of(o.numel())),
+        )
+        ctx.fired, ctx.shape, ctx.by_sample = fired, o.shape, is_by_sample(o)
+        ctx.save_for_backward(weight)
+        return sums_of_fired(fired, weight, bias).view(*o.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise LifrolesError("the cpu backend has no second derivative: give backend='reference'.")
-        o, weight = ctx.saved_tensors
-        (outputs, inputs), dtype, blocks = weight.shape, o.dtype, -(-weight.shape[0] // WIDTH)
-        rows, steps, batch = samples_of(o)
-        cuts = ranges(batch, pieces_of(o.numel()))
-        g_o = empty(o.shape, dtype, is_by_sample(o)) if ctx.needs_input_grad[0] else None
-        g_weight = zeros(len(cuts), blocks * inputs * WIDTH, dtype)
-        g_bias = zeros(len(cuts), blocks * WIDTH, dtype)
-        flat_o = np.zeros(0, DTYPES[dtype]) if g_o is None else samples_of(g_o)[0]
-        arguments = (rows, flattened(gradients[0]), flattened(weight), flat_o)
-        streamed = is_streamed(flat_o, inputs)
-
-        def work(part: int, low: int, high: int) -> None:
-            _sums.spikes_product_backward(
-                *arguments, g_weight[part], g_bias[part], streamed, steps, batch, inputs, outputs, low, high
-            )
-
-        share(work, [(part, low, high) for part, (low, high) in enumerate(cuts)])
-        return (
-            g_o,
-            from_blocks(g_weight.reshape(-1), len(cuts), outputs, inputs) if ctx.needs_input_grad[1] else None,
-            torch.from_numpy(g_bias.sum(0))[:outputs] if ctx.needs_input_grad[2] else None,
-        )
+        (weight,) = ctx.saved_tensors
+        wants_o, wants_weight, wants_bias = ctx.needs_input_grad
+        g_o = empty(ctx.shape, weight.dtype, ctx.by_sample) if wants_o else None
+        flat = np.zeros(0, DTYPES[weight.dtype]) if g_o is None else samples_of(g_o)[0]
+        g_weight, g_bias = slopes_of_fired(ctx.fired, gradients[0], weight, flat)
+        return g_o, g_weight if wants_weight else None, g_bias if wants_bias else None
 
 
 def spikes_product(o: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -165,6 +165,19 @@ def collect(
 
 
 @inlined
+def mix(zero: Any, table: Any, base: int, by: Any, first: int, count: int) -> Any:
+    """Return the sum of so many rows of a packed table from ``base`` on, each times its number in ``by``."""
+    even, odd = zero, zero
+    for n in range(0, count - 1, 2):
+        even = fma(spread(by[first + n]), load(table, base + n * WIDTH), even)
+        odd = fma(spread(by[first + n + 1]), load(table, base + (n + 1) * WIDTH), odd)
+    if count % 2 == 1:
+        n = count - 1
+        even = fma(spread(by[first + n]), load(table, base + n * WIDTH), even)
+    return even + odd
+
+
+@inlined
 def list_bits(bits: Any, first: int, listed: Any, count: int) -> int:
     """Append the numbers, counted from ``first``, of the bits that are set to a list; return its new length."""
     while bits != 0:
@@ -189,113 +202,285 @@ def scatter(
             store(g_weight, to, collect(total, zero, local, width, place, rows, values, begin, end))
 
 
+@inlined
+def take(array: Any, lane: int, left: int) -> Any:
+    """Return the block of neurons at ``lane``, of which there are ``left`` at most; 0 in the other lanes."""
+    return load(array, lane) if left >= WIDTH else load_first(array, lane, left)
+
+
+@inlined
+def put(array: Any, lane: int, value: Any, left: int, streamed: bool) -> None:
+    """Write the block of neurons at ``lane``, of which there are ``left`` at most."""
+    if left < WIDTH:
+        store_first(array, lane, value, left)
+    elif streamed:
+        stream(array, lane, value)
+    else:
+        store(array, lane, value)
+
+
+@inlined
+def fire(x: Any, zero: Any, left: int) -> Any:
+    """Return as bits which of a block's neurons, of which there are ``left`` at most, are at or above x = 0."""
+    bits = bits_ge(x, zero)
+    if left < WIDTH:
+        bits &= (np.uint64(1) << np.uint64(left)) - np.uint64(1)
+    return bits
+
+
+@inlined
+def keep(v: Any, spike: Any, one: Any, threshold: Any, reset: int) -> Any:
+    """Return what the reset leaves of a potential."""
+    if reset == HARD:
+        return v * (one - spike)
+    if reset == SOFT:
+        return v - threshold * spike
+    return v
+
+
+@inlined
+def current(
+    start: Any, zero: Any, x: Any, lane_x: int, x_step: int, left: int, events: bool, weight: Any, base: int,
+    indices: Any, values: Any, begin: int, end: int,
+) -> Any:  # fmt: skip
+    """Return a block's current: ``start`` and the weights of the events, or what stands in ``x``."""
+    if events:
+        return gather(start, zero, weight, base, indices, values, begin, end)
+    will_read(x, lane_x + AHEAD * x_step)
+    return take(x, lane_x, left)
+
+
+@inlined
+def write(
+    v: Any, spike: Any, left: int, u: Any, o: Any, lane: int, step: int, u_last: Any, o_last: Any, lane_last: int,
+    ends: bool, streamed: bool, notes: bool,
+) -> None:  # fmt: skip
+    """Write a block's potentials and spikes of one step."""
+    keeps = u.shape[0] > 0
+    if not streamed:
+        will_write(u, lane + AHEAD * step)
+    if not (streamed and notes):
+        will_write(o, lane + AHEAD * step)
+    if keeps:
+        put(u, lane, v, left, streamed)
+    put(o, lane, spike, left, streamed and notes)
+    if ends:
+        put(u_last, lane_last, v, left, False)
+        put(o_last, lane_last, spike, left, False)
+
+
 @compiled
 def forward(
-    x: Any, x_step: int, x_sample: int, indptr: Any, indices: Any, values: Any, weight: Any, bias: Any, c: Any, k: Any,
-    across: Any, u: Any, o: Any, step: int, sample: int, u_th: Any, reset: int, events: bool, recurrent: bool,
-    streamed: bool, steps: int, neurons: int, inputs: int, first_block: int, last_block: int, low: int, high: int,
+    x: Any, x_step: int, x_sample: int, indptr: Any, indices: Any, values: Any, weight: Any, bias: Any, c: Any,
+    c_sample: int, k: Any, u: Any, o: Any, step: int, sample: int, u_last: Any, o_last: Any, fired: Any, halves: int,
+    u_th: Any, reset: int, events: bool, streamed: bool, steps: int, neurons: int, inputs: int, block: int, low: int,
+    high: int,
 ) -> None:  # fmt: skip
-    """Advance the samples from ``low`` to ``high`` through all steps, for some blocks of neurons (all, if recurrent).
+    """Advance one block of neurons without recurrence through all steps of the samples from ``low`` to ``high``.
 
     Arguments:
         x: currents ``[T, B, N]`` (not read with ``events``), ``x_step`` and ``x_sample`` from row to row.
         indptr, indices, values: the input's events (see :class:`lifroles.sparse.SparseSequence`; no values: all 1).
         weight: packed, for the events.
         bias: one a neuron, filled up to whole blocks.
-        c: what the initial state contributes to the first step, ``[B, N]``.
+        c: what the initial state contributes to the first step, ``[B, N]``, ``c_sample`` from row to row.
         k: leakage coefficients, filled up to whole blocks.
-        across: V, packed (not read unless ``recurrent``).
-        u, o: written, ``[T, B, N]``, ``step`` and ``sample`` from row to row.
-        streamed: whether u is written past the cache, which o is read from.
+        u, o: written, ``[T, B, N]``, ``step`` and ``sample`` from row to row (no u: not wanted).
+        u_last, o_last: written, ``[B, N]``: the last step's.
+        fired: written: one bit a neuron, for each sample and step ``halves`` words of 32 bits (empty: not wanted).
+        streamed: whether u is written past the cache, and o too if it is noted in bits and so not read again soon.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
+    notes = fired.shape[0] > 0
+    first = block * WIDTH
+    left = neurons - first
+    start, coefficient = load(bias, first), load(k, first)
+    for b in range(low, high):
+        carried = take(c, b * c_sample + first, left)
+        for t in range(steps):
+            row = np.uintp(b * steps + t)
+            begin, end = 0, 0
+            if events:
+                begin, end = indptr[row], indptr[row + np.uintp(1)]
+            v = carried + current(
+                start, zero, x, t * x_step + b * x_sample + first, x_step, left, events, weight, first * inputs,
+                indices, values, begin, end,
+            )  # fmt: skip
+            spike = choose_ge(v - threshold, zero, one, zero)
+            if notes:
+                fired[np.intp(row) * halves + block] = np.uint32(fire(v - threshold, zero, left))
+            write(
+                v, spike, left, u, o, t * step + b * sample + first, step, u_last, o_last, b * neurons + first,
+                t == steps - 1, streamed, notes,
+            )  # fmt: skip
+            carried = coefficient * keep(v, spike, one, threshold, reset)
+    fence()
+
+
+@compiled
+def forward_recurrent(
+    x: Any, x_step: int, x_sample: int, indptr: Any, indices: Any, values: Any, weight: Any, bias: Any, c: Any,
+    c_sample: int, k: Any, across: Any, u: Any, o: Any, step: int, sample: int, u_last: Any, o_last: Any, fired: Any,
+    halves: int, u_th: Any, reset: int, events: bool, streamed: bool, steps: int, neurons: int, inputs: int, low: int,
+    high: int,
+) -> None:  # fmt: skip
+    """Advance a recurrent layer through all steps of the samples from ``low`` to ``high``; V is ``across``, packed.
+
+    The other arguments are those of :func:`forward`.
+    """
+    one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
+    notes = fired.shape[0] > 0
     no_values = values[:0]
-    blocks = last_block - first_block
+    blocks = -(-neurons // WIDTH)
     carried = zeros(blocks * WIDTH, u)
-    fired = np.zeros(blocks * WIDTH, np.int32)
+    now = np.zeros(blocks, np.uint64)
+    listed = np.zeros(blocks * WIDTH, np.int32)
     for b in range(low, high):
         count = 0
+        for block in range(blocks):
+            first = block * WIDTH
+            store(carried, first, take(c, b * c_sample + first, neurons - first))
         for t in range(steps):
-            at = t * step + b * sample
-            event, stop = 0, 0
+            row = np.uintp(b * steps + t)
+            begin, end = 0, 0
             if events:
-                row = np.uintp(b * steps + t)
-                event, stop = indptr[row], indptr[row + np.uintp(1)]
-            for block in range(first_block, last_block):
-                place = (block - first_block) * WIDTH
-                left = neurons - block * WIDTH
-                lane = at + block * WIDTH
-                if not streamed:
-                    will_write(u, lane + AHEAD * step)
-                will_write(o, lane + AHEAD * step)
-                before = load(carried, place)
-                if t == 0:
-                    lane_c = b * neurons + block * WIDTH
-                    before = load(c, lane_c) if left >= WIDTH else load_first(c, lane_c, left)
-                if events:
-                    current = gather(
-                        load(bias, block * WIDTH), zero, weight, block * inputs * WIDTH, indices, values, event, stop
-                    )
-                else:
-                    lane_x = t * x_step + b * x_sample + block * WIDTH
-                    will_read(x, lane_x + AHEAD * x_step)
-                    current = load(x, lane_x) if left >= WIDTH else load_first(x, lane_x, left)
-                v = before + current
-                if recurrent and t > 0:
-                    v = v + gather(zero, zero, across, block * neurons * WIDTH, fired, no_values, 0, count)
+                begin, end = indptr[row], indptr[row + np.uintp(1)]
+            for block in range(blocks):
+                first = block * WIDTH
+                left = neurons - first
+                v = load(carried, first) + current(
+                    load(bias, first), zero, x, t * x_step + b * x_sample + first, x_step, left, events, weight,
+                    first * inputs, indices, values, begin, end,
+                )  # fmt: skip
+                if t > 0:
+                    v = v + gather(zero, zero, across, first * neurons, listed, no_values, 0, count)
                 spike = choose_ge(v - threshold, zero, one, zero)
-                if left >= WIDTH:
-                    if streamed:
-                        stream(u, lane, v)
-                    else:
-                        store(u, lane, v)
-                    store(o, lane, spike)
-                else:
-                    store_first(u, lane, v, left)
-                    store_first(o, lane, spike, left)
-                if reset == HARD:
-                    v = v * (one - spike)
-                elif reset == SOFT:
-                    v = v - threshold * spike
-                store(carried, place, load(k, block * WIDTH) * v)
-            if recurrent:
-                # Only now: until here the list of the step before was needed.
-                count = 0
-                for block in range(first_block, last_block):
-                    left = neurons - block * WIDTH
-                    lane = at + block * WIDTH
-                    spike = load(o, lane) if left >= WIDTH else load_first(o, lane, left)
-                    count = list_bits(bits_ge(spike, one), block * WIDTH, fired, count)
+                now[block] = fire(v - threshold, zero, left)
+                if notes:
+                    fired[np.intp(row) * halves + block] = np.uint32(now[block])
+                write(
+                    v, spike, left, u, o, t * step + b * sample + first, step, u_last, o_last, b * neurons + first,
+                    t == steps - 1, streamed, notes,
+                )  # fmt: skip
+                store(carried, first, load(k, first) * keep(v, spike, one, threshold, reset))
+            # Only now: until here the list of the step before was needed.
+            count = 0
+            for block in range(blocks):
+                count = list_bits(now[block], block * WIDTH, listed, count)
     fence()
+
+
+@inlined
+def back(
+    v: Any, d_spike: Any, d: Any, follows: bool, one: Any, zero: Any, threshold: Any, height: Any, inside: Any,
+    reset: int, through_reset: bool,
+) -> Any:  # fmt: skip
+    """Return dL/du of a block's step from its potential, dL/do and k times dL/du of the step that follows, if one does.
+
+    What dL/du arrives from outside is not in it.
+    """
+    x = v - threshold
+    if follows:
+        spike = choose_ge(x, zero, one, zero)
+        if reset == HARD:
+            if through_reset:
+                d_spike = d_spike - d * v
+            d = d * (one - spike)
+        elif reset == SOFT and through_reset:
+            d_spike = d_spike - d * threshold
+    return choose_inside(x, inside, height, zero) * d_spike + d
+
+
+@inlined
+def before(t: int, steps: int, step: int, sample: int) -> int:
+    """Return how far away the step lies that is fetched ahead; before a sample's first comes the next one's last."""
+    return -AHEAD * step if t >= AHEAD else sample + (steps - AHEAD) * step
 
 
 @compiled
 def backward(
     u: Any, step: int, sample: int, go: Any, go_step: int, go_sample: int, gu: Any, gu_step: int, gu_sample: int,
-    k: Any, across: Any, g: Any, g_c: Any, g_k: Any, g_across: Any, starts: Any, rows: Any, values: Any, g_weight: Any,
+    k: Any, onward: Any, g_onward: Any, g: Any, g_c: Any, g_k: Any, starts: Any, rows: Any, values: Any, g_weight: Any,
     g_bias: Any, u_th: Any, alpha: Any, half: Any, reset: int, through_reset: bool, has_gu: bool, events: bool,
-    recurrent: bool, steps: int, batch: int, neurons: int, inputs: int, group: int, first_block: int, last_block: int,
-    low: int, high: int,
+    steps: int, batch: int, neurons: int, inputs: int, outputs: int, group: int, block: int, low: int, high: int,
 ) -> None:  # fmt: skip
-    """Go back through all steps for the groups of samples from ``low`` to ``high`` and some blocks (all, if recurrent).
+    """Go back through all steps of one block without recurrence, for the groups of samples from ``low`` to ``high``.
 
     Arguments:
         u, go, gu: potentials, dL/do and dL/du from outside, each with what is from step to step and sample to sample.
-        across: V packed the other way round, ``[blocks of in, out, 32]``.
+        k: leakage coefficients, filled up to whole blocks.
+        onward: the weights of the ``outputs`` weighted sums that follow, packed the other way round, ``[blocks of in,
+            out, 32]`` (not read where there are none).
+        g_onward: dL/d(those sums), ``[T, B, outputs]``.
         g: dL/du, written, laid out as u is (not with ``events``: there it is kept for one group at a time).
         g_c: written: dL/du of the first step, ``[B, N]``.
         g_k: dL/dk of the steps t > 0, added to, whole blocks.
-        g_across: dL/dV, packed as ``[blocks of out, in, 32]``, added to (empty: not wanted).
         starts, rows, values: the events by channel (:func:`by_channel`).
         g_weight: dL/dW, packed, added to (empty: not wanted).
         g_bias: added to, whole blocks.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
     height, inside = spread(alpha), spread(half)
-    blocks = last_block - first_block
+    local = zeros(group * steps * WIDTH if events else 0, u)
+    place = block * WIDTH
+    left = neurons - place
+    coefficient, slope_k, slope_bias = load(k, place), load(g_k, place), load(g_bias, place)
+    for q in range(low, high):
+        first = q * group
+        last = min(first + group, batch)
+        for b in range(first, last):
+            after = zero
+            for t in range(steps - 1, -1, -1):
+                lane, lane_go = t * step + b * sample + place, t * go_step + b * go_sample + place
+                will_read(u, lane + before(t, steps, step, sample))
+                will_read(go, lane_go + before(t, steps, go_step, go_sample))
+                v, d_spike = take(u, lane, left), take(go, lane_go, left)
+                if outputs > 0:
+                    d_spike = d_spike + mix(zero, onward, place * outputs, g_onward, (t * batch + b) * outputs, outputs)
+                follows = t < steps - 1
+                if follows:
+                    spike = choose_ge(v - threshold, zero, one, zero)
+                    slope_k = slope_k + after * keep(v, spike, one, threshold, reset)
+                d = back(
+                    v, d_spike, coefficient * after, follows, one, zero, threshold, height, inside, reset,
+                    through_reset,
+                )  # fmt: skip
+                if has_gu:
+                    d = d + take(gu, t * gu_step + b * gu_sample + place, left)
+                if events:
+                    store(local, ((b - first) * steps + t) * WIDTH, d)
+                else:
+                    put(g, lane, d, left, False)
+                slope_bias = slope_bias + d
+                after = d
+            put(g_c, b * neurons + place, after, left, False)
+        if events and g_weight.shape[0] > 0:
+            scatter(starts, rows, values, local, WIDTH, 0, g_weight, block, zero, inputs, q)
+    store(g_k, place, slope_k)
+    store(g_bias, place, slope_bias)
+
+
+@compiled
+def backward_recurrent(
+    u: Any, step: int, sample: int, go: Any, go_step: int, go_sample: int, gu: Any, gu_step: int, gu_sample: int,
+    k: Any, across: Any, onward: Any, g_onward: Any, g: Any, g_c: Any, g_k: Any, g_across: Any, starts: Any, rows: Any,
+    values: Any, g_weight: Any, g_bias: Any, u_th: Any, alpha: Any, half: Any, reset: int, through_reset: bool,
+    has_gu: bool, events: bool, steps: int, batch: int, neurons: int, inputs: int, outputs: int, group: int, low: int,
+    high: int,
+) -> None:  # fmt: skip
+    """Go back through all steps of a recurrent layer, for the groups of samples from ``low`` to ``high``.
+
+    Arguments:
+        across: V packed the other way round, ``[blocks of in, out, 32]``.
+        g_across: dL/dV, packed as ``[blocks of out, in, 32]``, added to (empty: not wanted).
+
+    The other arguments are those of :func:`backward`.
+    """
+    one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
+    height, inside = spread(alpha), spread(half)
+    blocks = -(-neurons // WIDTH)
     width = blocks * WIDTH
-    kept_rows = group * steps if events else 1
-    local = zeros(kept_rows * width, u)
+    local = zeros(group * steps * width if events else 0, u)
     carried = zeros(width, u)
     ahead = zeros(width, u)
     fired = np.zeros(width, np.int32)
@@ -304,89 +489,51 @@ def backward(
         last = min(first + group, batch)
         for b in range(first, last):
             for t in range(steps - 1, -1, -1):
-                at = t * step + b * sample
+                at, at_go = t * step + b * sample, t * go_step + b * go_sample
                 follows = t < steps - 1
-                # Before this sample's first step comes the next one's last.
-                next_u, next_go = -AHEAD * step, -AHEAD * go_step
-                if t < AHEAD:
-                    next_u, next_go = sample + steps * step + next_u, go_sample + steps * go_step + next_go
-                if recurrent and follows:
+                if follows:
                     for j in range(width):
                         ahead[j] = carried[j]
                     if g_across.shape[0] > 0:
                         count = 0
                         for block in range(blocks):
-                            left = neurons - block * WIDTH
-                            lane = at + block * WIDTH
-                            if left >= WIDTH:
-                                bits = bits_ge(load(u, lane) - threshold, zero)
-                            else:
-                                bits = bits_ge(load_first(u, lane, left) - threshold, zero)
-                                bits &= (np.uint64(1) << np.uint64(left)) - np.uint64(1)
-                            count = list_bits(bits, block * WIDTH, fired, count)
+                            place = block * WIDTH
+                            left = neurons - place
+                            bits = fire(take(u, at + place, left) - threshold, zero, left)
+                            count = list_bits(bits, place, fired, count)
                         for block in range(blocks):
                             slope = load(ahead, block * WIDTH)
                             for n in range(count):
                                 to = (block * neurons + fired[n]) * WIDTH
                                 store(g_across, to, load(g_across, to) + slope)
-                for block in range(first_block, last_block):
-                    place = (block - first_block) * WIDTH
-                    left = neurons - block * WIDTH
-                    lane = at + block * WIDTH
-                    full = left >= WIDTH
-                    lane_go = t * go_step + b * go_sample + block * WIDTH
-                    will_read(u, lane + next_u)
-                    will_read(go, lane_go + next_go)
-                    v = load(u, lane) if full else load_first(u, lane, left)
-                    x = v - threshold
-                    spike = choose_ge(x, zero, one, zero)
-                    kept = v
+                for block in range(blocks):
+                    place = block * WIDTH
+                    left = neurons - place
+                    will_read(u, at + place + before(t, steps, step, sample))
+                    will_read(go, at_go + place + before(t, steps, go_step, go_sample))
+                    v, d_spike = take(u, at + place, left), take(go, at_go + place, left)
+                    if outputs > 0:
+                        at_onward = (t * batch + b) * outputs
+                        d_spike = d_spike + mix(zero, onward, place * outputs, g_onward, at_onward, outputs)
                     d = zero
-                    d_spike = load(go, lane_go) if full else load_first(go, lane_go, left)
                     if follows:
+                        d_spike = d_spike + mix(zero, across, place * neurons, ahead, 0, neurons)
                         after = load(carried, place)
-                        d = load(k, block * WIDTH) * after
-                        if recurrent:
-                            even, odd = zero, zero
-                            table = block * neurons * WIDTH
-                            for n in range(0, neurons - 1, 2):
-                                even = fma(spread(ahead[n]), load(across, table + n * WIDTH), even)
-                                odd = fma(spread(ahead[n + 1]), load(across, table + (n + 1) * WIDTH), odd)
-                            if neurons % 2 == 1:
-                                n = neurons - 1
-                                even = fma(spread(ahead[n]), load(across, table + n * WIDTH), even)
-                            d_spike = d_spike + (even + odd)
-                        if reset == HARD:
-                            kept = v * (one - spike)
-                            if through_reset:
-                                d_spike = d_spike - d * v
-                            d = d * (one - spike)
-                        elif reset == SOFT:
-                            kept = v - threshold * spike
-                            if through_reset:
-                                d_spike = d_spike - d * threshold
-                        store(g_k, block * WIDTH, load(g_k, block * WIDTH) + after * kept)
-                    d = choose_inside(x, inside, height, zero) * d_spike + d
+                        spike = choose_ge(v - threshold, zero, one, zero)
+                        store(g_k, place, load(g_k, place) + after * keep(v, spike, one, threshold, reset))
+                        d = load(k, place) * after
+                    d = back(v, d_spike, d, follows, one, zero, threshold, height, inside, reset, through_reset)
                     if has_gu:
-                        lane_gu = t * gu_step + b * gu_sample + block * WIDTH
-                        d = d + (load(gu, lane_gu) if full else load_first(gu, lane_gu, left))
+                        d = d + take(gu, t * gu_step + b * gu_sample + place, left)
                     store(carried, place, d)
+                    store(g_bias, place, load(g_bias, place) + d)
                     if events:
                         store(local, ((b - first) * steps + t) * width + place, d)
-                        store(g_bias, block * WIDTH, load(g_bias, block * WIDTH) + d)
-                    elif full:
-                        store(g, lane, d)
                     else:
-                        store_first(g, lane, d, left)
-            for block in range(first_block, last_block):
-                left = neurons - block * WIDTH
-                place = (block - first_block) * WIDTH
-                lane = b * neurons + block * WIDTH
-                if left >= WIDTH:
-                    store(g_c, lane, load(carried, place))
-                else:
-                    store_first(g_c, lane, load(carried, place), left)
+                        put(g, at + place, d, left, False)
+            for block in range(blocks):
+                place = block * WIDTH
+                put(g_c, b * neurons + place, load(carried, place), neurons - place, False)
         if events and g_weight.shape[0] > 0:
-            for block in range(first_block, last_block):
-                place = (block - first_block) * WIDTH
-                scatter(starts, rows, values, local, width, place, g_weight, block, zero, inputs, q)
+            for block in range(blocks):
+                scatter(starts, rows, values, local, width, block * WIDTH, g_weight, block, zero, inputs, q)

@@ -13,9 +13,9 @@ from lifroles.backends._lanes import (
     WIDTH,
     bits_ge,
     fence,
-    fma,
     load,
     load_first,
+    lowest_bit,
     spread,
     store,
     store_first,
@@ -23,8 +23,11 @@ from lifroles.backends._lanes import (
     will_read,
     will_write,
 )
-from lifroles.backends._rows import gather, list_bits, scatter
-from lifroles.compiled import compiled
+from lifroles.backends._rows import gather, mix, scatter
+from lifroles.compiled import compiled, inlined
+
+WORD = 64
+"""Bits of a word in which it stands which neurons fired: two blocks' halves."""
 
 
 @compiled
@@ -71,30 +74,55 @@ def product_backward(
 
 
 @compiled
+def note(o: Any, fired: Any, halves: int, inputs: int, low: int, high: int) -> None:
+    """Write which neurons fired, one bit each, for the rows of spikes from ``low`` to ``high``.
+
+    Arguments:
+        o: the spikes, ``[rows, inputs]``.
+        fired: written, ``halves`` words of 32 bits a row.
+    """
+    one = spread(o.dtype.type(1))
+    for row in range(low, high):
+        for block in range(-(-inputs // WIDTH)):
+            left = inputs - block * WIDTH
+            lane = row * inputs + block * WIDTH
+            spike = load(o, lane) if left >= WIDTH else load_first(o, lane, left)
+            fired[row * halves + block] = np.uint32(bits_ge(spike, one))
+
+
+@inlined
+def gather_fired(total: Any, zero: Any, table: Any, base: int, fired: Any, first: int, words: int) -> Any:
+    """Return ``total`` plus the rows of a packed table, from ``base`` on, of the neurons whose bits are set."""
+    other = zero
+    for word in range(words):
+        bits = fired[first + word]
+        at = base + word * WORD * WIDTH
+        while bits != 0:
+            # In turn: with one sum, every addition would wait for the one before.
+            total, other = other, total + load(table, at + lowest_bit(bits) * WIDTH)
+            bits &= bits - np.uint64(1)
+    return total + other
+
+
+@compiled
 def spikes_product(
-    o: Any, weight: Any, bias: Any, out: Any, steps: int, batch: int, inputs: int, outputs: int, low: int, high: int
-) -> None:
+    fired: Any, words: int, weight: Any, bias: Any, out: Any, steps: int, batch: int, inputs: int, outputs: int,
+    low: int, high: int,
+) -> None:  # fmt: skip
     """Write the weighted sums of a layer's spikes for the samples from ``low`` to ``high``.
 
     Arguments:
-        o: the spikes, ``[B, T, inputs]``.
+        fired: which neurons fired, ``words`` of 64 bits a row, ``[B, T]`` rows.
         weight: packed.
         bias: filled up to whole blocks.
         out: written, ``[T, B, outputs]``.
     """
-    one, zero = spread(out.dtype.type(1)), spread(out.dtype.type(0))
-    no_values = out[:0]
-    fired = np.zeros(inputs + WIDTH, np.int32)
+    zero = spread(out.dtype.type(0))
     for b in range(low, high):
         for t in range(steps):
-            row = (b * steps + t) * inputs
-            count = 0
-            for first in range(0, inputs, WIDTH):
-                left = inputs - first
-                spike = load(o, row + first) if left >= WIDTH else load_first(o, row + first, left)
-                count = list_bits(bits_ge(spike, one), first, fired, count)
+            row = (b * steps + t) * words
             for first in range(0, outputs, WIDTH):
-                total = gather(load(bias, first), zero, weight, first * inputs, fired, no_values, 0, count)
+                total = gather_fired(load(bias, first), zero, weight, first * inputs, fired, row, words)
                 place = (t * batch + b) * outputs + first
                 will_write(out, place + batch * outputs)
                 # What is written past a row's end is overwritten by the next samples, if they are ours; masks are slow.
@@ -106,57 +134,45 @@ def spikes_product(
 
 @compiled
 def spikes_product_backward(
-    o: Any, g: Any, weight: Any, g_o: Any, g_weight: Any, g_bias: Any, streamed: bool, steps: int, batch: int,
-    inputs: int, outputs: int, low: int, high: int,
+    fired: Any, words: int, g: Any, weight: Any, g_o: Any, g_weight: Any, g_bias: Any, streamed: bool, steps: int,
+    batch: int, inputs: int, outputs: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Write dL/do of the samples from ``low`` to ``high``; add to dL/dW and dL/db.
 
     Arguments:
-        o: the spikes, ``[B, T, inputs]``.
+        fired: which neurons fired, ``words`` of 64 bits a row, ``[B, T]`` rows.
         g: dL/d(sums), ``[T, B, outputs]``.
-        weight: as it is, ``[outputs, inputs]``.
+        weight: packed the other way round, ``[blocks of in, out, 32]`` (not read without dL/do).
         g_o: written, ``[B, T, inputs]`` (empty: not wanted).
         g_weight: packed as ``[blocks of out, in, 32]``.
         g_bias: whole blocks.
         streamed: whether dL/do is written past the cache.
     """
-    one, zero = spread(g.dtype.type(1)), spread(g.dtype.type(0))
-    fired = np.zeros(inputs + WIDTH, np.int32)
+    zero = spread(g.dtype.type(0))
     for b in range(low, high):
         for t in range(steps):
-            row, row_g = (b * steps + t) * inputs, (t * batch + b) * outputs
-            count = 0
-            for first in range(0, inputs, WIDTH):
-                left = inputs - first
-                spike = load(o, row + first) if left >= WIDTH else load_first(o, row + first, left)
-                count = list_bits(bits_ge(spike, one), first, fired, count)
-                if g_o.shape[0] > 0:
-                    even, odd = zero, zero
-                    for c in range(0, outputs - 1, 2):
-                        at, at_odd = c * inputs + first, (c + 1) * inputs + first
-                        if left >= WIDTH:
-                            even = fma(spread(g[row_g + c]), load(weight, at), even)
-                            odd = fma(spread(g[row_g + c + 1]), load(weight, at_odd), odd)
-                        else:
-                            even = fma(spread(g[row_g + c]), load_first(weight, at, left), even)
-                            odd = fma(spread(g[row_g + c + 1]), load_first(weight, at_odd, left), odd)
-                    if outputs % 2 == 1:
-                        at = (outputs - 1) * inputs + first
-                        w = load(weight, at) if left >= WIDTH else load_first(weight, at, left)
-                        even = fma(spread(g[row_g + outputs - 1]), w, even)
+            row, row_g = b * steps + t, (t * batch + b) * outputs
+            if g_o.shape[0] > 0:
+                for first in range(0, inputs, WIDTH):
+                    left = inputs - first
+                    slope = mix(zero, weight, first * outputs, g, row_g, outputs)
                     if left >= WIDTH and streamed:
-                        stream(g_o, row + first, even + odd)
+                        stream(g_o, row * inputs + first, slope)
                     elif left >= WIDTH:
-                        store(g_o, row + first, even + odd)
+                        store(g_o, row * inputs + first, slope)
                     else:
-                        store_first(g_o, row + first, even + odd, left)
+                        store_first(g_o, row * inputs + first, slope, left)
             for first in range(0, outputs, WIDTH):
                 place = row_g + first
                 will_read(g, place + batch * outputs)
                 # Lanes past the end of the row hold the next one's, and add to neurons that there are not.
                 d = load(g, place) if place + WIDTH <= g.shape[0] else load_first(g, place, outputs - first)
                 store(g_bias, first, load(g_bias, first) + d)
-                for n in range(count):
-                    to = first * inputs + fired[n] * WIDTH
-                    store(g_weight, to, load(g_weight, to) + d)
+                for word in range(words):
+                    bits = fired[row * words + word]
+                    at = first * inputs + word * WORD * WIDTH
+                    while bits != 0:
+                        to = at + lowest_bit(bits) * WIDTH
+                        store(g_weight, to, load(g_weight, to) + d)
+                        bits &= bits - np.uint64(1)
     fence()

@@ -39,6 +39,7 @@ types differ, an input that is not ``[T, B, N]`` or has no elements, autocast, `
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from spikingjelly.activation_based import surrogate
@@ -102,7 +103,12 @@ def _covers(
 def _first(
     u: Tensor, o: Tensor, k_tau: float | Tensor, reset: Reset, u_th: float, detach_reset: bool, v: Tensor | None
 ) -> Tensor:
-    """Return c(0), ``[B, N]``: what the initial state contributes to the first step."""
+    """Return c(0), ``[B, N]``: what the initial state contributes to the first step.
+
+    A state that is one row for all samples (``expand``), such as rest, gives one row for all.
+    """
+    if u.shape[0] > 1 and u.stride(0) == o.stride(0) == 0:
+        return _first(u[:1], o[:1], k_tau, reset, u_th, detach_reset, v).expand(u.shape[0], -1)
     c = k_tau * reference.keep(u, o.detach() if detach_reset else o, reset, u_th)
     if v is not None and (o.requires_grad or bool(o.any())):
         c = c + F.linear(o, v)
@@ -161,33 +167,54 @@ def run_events(
     detach_reset: bool = False,
     recurrent_weight: Tensor | None = None,
     keep_u: bool = False,
-) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+    after: tuple[Tensor, Tensor | None] | None = None,
+) -> tuple[Any, ...]:
     """Advance a layer whose current is ``weight @ events + bias``; otherwise as :func:`run`.
 
     Arguments:
         events: the input ``[T, B, M]``.
         weight: ``[N, M]``.
         bias: ``[N]`` or ``None``.
+        after: weights ``[C, N]`` and bias of the weighted sum of this layer's spikes that follows. For a few classes
+            neither the spikes are read for it nor dL/do written.
+
+    Returns:
+        What :func:`run` does and, with ``after``, that sum ``[T, B, C]``.
     """
     v = recurrent_weight
     steps, batch, inputs = events.shape
-    shape = (steps, batch, weight.shape[0])
+    neurons = weight.shape[0]
     fits = reset in RESETS and weight.dim() == 2 and weight.shape[1] == inputs > 0 and events.density < DENSE
     if (
-        not (fits and _covers(weight, shape, u, o, k_tau, fire, v, weight, bias))
+        not (fits and _covers(weight, (steps, batch, neurons), u, o, k_tau, fire, v, weight, bias))
         # Else the weights of the events push V out of the cache: the sums first, then the layer.
-        or (v is not None and shape[-1] > CACHED)
+        or (v is not None and neurons > CACHED)
     ):
-        return run(
+        found = run(
             product(events, weight, bias), u, o, k_tau=k_tau, reset=reset, u_th=u_th, fire=fire,
             detach_reset=detach_reset, recurrent_weight=v, keep_u=keep_u,
         )  # fmt: skip
+        return found if after is None else (*found, spikes_product(found[0], *after))
     from lifroles.backends import _fused  # imports Numba, which takes a second
 
     rule = _fused.Rule(reset, u_th, fire.alpha, detach_reset)  # pyright: ignore[reportFunctionMemberAccess]
     c = _first(u, o, k_tau, reset, u_th, detach_reset, v)
-    o_seq, u_seq, u_last, o_last = _fused.driven(rule, events, weight, bias, c, k_tau, v, keep_u)
-    return o_seq, u_seq if keep_u else None, u_last, o_last
+    few = after if after is not None and _sums_spikes(neurons, weight, *after) else None
+    o_seq, u_seq, u_last, o_last, *sums = _fused.driven(rule, events, weight, bias, c, k_tau, v, few, keep_u)
+    if after is not None and few is None:
+        sums = [spikes_product(o_seq, *after)]
+    return o_seq, u_seq if keep_u else None, u_last, o_last, *sums
+
+
+def _sums_spikes(neurons: int, like: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Return whether the loops sum a layer's spikes for what follows it."""
+    return (
+        weight.dim() == 2
+        and weight.shape[1] == neurons
+        and 0 < weight.shape[0] <= FEW
+        and (bias is None or bias.shape == weight.shape[:1])
+        and _plain(like, weight, bias)
+    )
 
 
 def product(events: SparseSequence, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -47,9 +47,15 @@ def run(
     bias: Tensor | None,
     u: Tensor,
     o: Tensor,
+    *,
+    after: tuple[Tensor, Tensor | None] | None = None,
     **equation: Any,
-) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
-    """Advance a layer that events drive; returns what :func:`lifroles.backends.reference.run` does."""
+) -> tuple[Any, ...]:
+    """Advance a layer that events drive; returns what :func:`lifroles.backends.reference.run` does.
+
+    And, with ``after`` (weights ``[C, N]`` and bias), the weighted sum ``[T, B, C]`` of the layer's spikes.
+    """
     if weight.device.type == "cpu" and hasattr(kernels, "run_events"):
-        return kernels.run_events(events, weight, bias, u, o, **equation)
-    return kernels.run(product(kernels, events, weight, bias), u, o, **equation)
+        return kernels.run_events(events, weight, bias, u, o, after=after, **equation)
+    found = kernels.run(product(kernels, events, weight, bias), u, o, **equation)
+    return found if after is None else (*found, spikes_product(kernels, found[0], *after))
