@@ -30,6 +30,10 @@ loop and never written; dL/dW is summed over the same events while the g(t) of a
 lie in memory sample by sample, so that a loop's next step stands beside its last: o ``[T, B, N]`` is a view of
 ``[B, T, N]``.
 
+Where a few weighted sums of the layer's spikes follow, such as a class layer's, the loop also writes o as one bit a
+neuron. The sums and their weights' gradient are taken from the bits, a thirty-second of o; and dL/do, of which they
+give W_classᵀ dL/d(sums), is made where the backward loop needs it and never written.
+
 What the loops do not cover goes to the reference, which gives the same numbers more slowly: a surrogate other than
 SpikingJelly's ``Rect`` in spiking mode, tensors that are not dense float32 or float64 tensors in main memory or whose
 types differ, an input that is not ``[T, B, N]`` or has no elements, autocast, ``torch.func`` and code under

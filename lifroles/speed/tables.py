@@ -77,7 +77,7 @@ def check_table(record: Record) -> Table:
 def processors_table(*every: Record) -> Table:
     """Return where ours stands in every network, on every processor that has a record of its own."""
     found = [
-        (f"{work['title']}, {work['mode']}", group["provenance"]["processor"], work)
+        (f"{work['title']}, {work['mode']}", group["provenance"], work)
         for record in every
         for name, group in record["groups"].items()
         if name in ("a", "b", "d")
@@ -85,13 +85,13 @@ def processors_table(*every: Record) -> Table:
     ]
     rows = []
     for title in dict.fromkeys(title for title, *_ in found):
-        for processor, s in [(on, standing(work)) for of, on, work in found if of == title]:
+        for on, s in [(on, standing(work)) for of, on, work in found if of == title]:
             rows.append((
-                title, processor, milliseconds(s.seconds), f"{times(s.faster)} ({s.peer})",
-                f"{times(s.library_faster)} ({s.library})", times(s.above_floor),
+                title, on["processor"], str(on["commit"] or "unknown")[:7], milliseconds(s.seconds),
+                f"{times(s.faster)} ({s.peer})", f"{times(s.library_faster)} ({s.library})", times(s.above_floor),
             ))  # fmt: skip
     title = "Every processor measured: our time, how many times as fast as others it is, and how many times the floor"
-    return Table(title, ("", "Processor", "Ours", "Fastest other", "Fastest library", "Floor"), rows)
+    return Table(title, ("", "Processor", "Commit", "Ours", "Fastest other", "Fastest library", "Floor"), rows)
 
 
 def startup_table(record: Record) -> Table:
