@@ -326,6 +326,62 @@ def test_sums_over_spikes_are_taken_for_few_classes(o, weight, bias, names, call
 
 
 @pytest.mark.parametrize(
+    ("weight", "bias", "names"),
+    [
+        (rand(1, 5), None, ["driven"]),
+        (rand(cpu.FEW, 5), rand(cpu.FEW), ["driven"]),
+        (rand(cpu.FEW + 1, 5), rand(cpu.FEW + 1), ["driven", "linear"]),
+        (rand(0, 5), None, ["driven", "linear"]),
+        (rand(5), None, ["driven"]),
+        (rand(2, 5), rand(1), ["driven", "spikes_product"]),
+        (rand(2, 5).as_subclass(Labelled), None, ["driven"]),
+        (rand(2, 5), rand(2).as_subclass(Labelled), ["driven"]),
+    ],
+)
+def test_sums_that_follow_are_taken_from_the_same_loop_for_few_classes(weight, bias, names, called):
+    events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 5)
+    try:
+        outputs: Any = cpu.run_events(events, rand(5, 9), None, zero, zero, after=(weight, bias), **LAYER)
+    except RuntimeError:
+        assert bias is not None and bias.shape != weight.shape[:1]
+    else:
+        torch.testing.assert_close(outputs[4], F.linear(outputs[0], weight, bias))
+    assert called == names
+
+
+def test_sums_that_follow_a_layer_for_other_neurons_are_the_matrix_products_error():
+    events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 5)
+    with pytest.raises(RuntimeError, match=r"shapes cannot be multiplied|size for first two"):
+        cpu.run_events(events, rand(5, 9), None, zero, zero, after=(rand(2, 6), None), **LAYER)
+    with pytest.raises(RuntimeError, match="dtype"):
+        cpu.run_events(events, rand(5, 9), None, zero, zero, after=(rand(2, 5, dtype=F64), None), **LAYER)
+
+
+@pytest.mark.parametrize("neurons", [cpu.CACHED, cpu.CACHED + 1])
+def test_sums_follow_a_layer_that_the_events_do_not_drive_in_its_loop(neurons, called):
+    events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, neurons)
+    v, onward = rand(neurons, neurons) - 0.5, rand(2, neurons)
+    o, *_, sums = cpu.run_events(
+        events, rand(neurons, 9), None, zero, zero, recurrent_weight=v, after=(onward, None), **LAYER
+    )
+    torch.testing.assert_close(sums, F.linear(o, onward))
+    assert called == (["driven"] if neurons == cpu.CACHED else ["product", "recurrent", "spikes_product"])
+
+
+@pytest.mark.parametrize(
+    "wanted", [(True, False, False), (False, True, False), (False, False, True), (True, True, True)], ids=str
+)
+def test_sums_that_follow_give_the_gradients_that_are_wanted(wanted):
+    events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 5)
+    shapes = ((5, 9), (2, 5), (2,))
+    leaves = [rand(*shape).requires_grad_(w) for shape, w in zip(shapes, wanted, strict=True)]
+    weight, *onward = leaves
+    *_, sums = cpu.run_events(events, weight, None, zero, zero, after=onward, **LAYER)  # pyright: ignore[reportArgumentType]
+    given = [part is not None for part in gradients_of(sums, None, None, None, None, rand(4, 3, 2))]
+    assert given == [False, False, False, wanted[0], False, False, False, False, *wanted[1:], False]
+
+
+@pytest.mark.parametrize(
     ("x", "k_tau", "names"),
     [
         (rand(4, 3, 5), 0.5, ["alone"]),
@@ -621,3 +677,28 @@ def test_a_driven_layer_gives_the_gradients_that_are_wanted(neurons, wanted):
     assert [name for name, gradient in found.items() if gradient is not None] == [wanted]
     assert all(gradient is not None and gradient.any() for gradient in every.values())
     assert alike([found[wanted]], [every[wanted]])
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_whatever_lies_in_fresh_blocks_changes_nothing(recurrent, after, monkeypatch):
+    events = SparseSequence.from_dense((rand(7, 6, 9) < 0.2).float())
+    zero, slope = torch.zeros(6, 40), rand(7, 6, 40)
+
+    def found() -> list[Tensor]:
+        shapes = ((40, 9), (40,), (40,), (40, 40), (3, 40))
+        w, b, k, v, onward = (rand(*shape).sub(0.4).requires_grad_() for shape in shapes)
+        options: dict[str, Any] = {**LAYER, "k_tau": k, "recurrent_weight": v if recurrent else None}
+        outputs = cpu.run_events(events, w, b, zero, zero, after=(onward, None) if after else None, **options)
+        plain = cpu.spikes_product(outputs[0], onward) + cpu.product(events, w, b)[..., :3]
+        loss = (outputs[0] * slope).sum() + plain.sum() + sum((part.sum() for part in outputs[4:]), torch.zeros(()))
+        leaves = [w, b, k, onward, *([v] if recurrent else [])]
+        return [outputs[0].detach(), *torch.autograd.grad(loss, leaves)]
+
+    expected = found()
+    fill = {torch.float32: float("nan"), torch.int64: -1}
+    for module in (_layout, _fused, _products):
+        monkeypatch.setattr(
+            module._buffers, "empty", lambda shape, dtype: torch.full(tuple(shape), fill[dtype], dtype=dtype)
+        )
+    assert all(torch.equal(one, other) for one, other in zip(found(), expected, strict=True))

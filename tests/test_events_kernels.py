@@ -505,14 +505,3 @@ def test_blocks_are_filled_up_with_0_whatever_lay_there(neurons, inputs):
     _rows.pack(weight.reshape(-1), inputs, 1, neurons, inputs, packed, 0, blocks)
     expected = np.pad(weight, ((0, blocks * 32 - neurons), (0, 0))).reshape(blocks, 32, inputs).transpose(0, 2, 1)
     assert np.array_equal(packed.reshape(blocks, inputs, 32), expected)
-
-
-@pytest.mark.parametrize("parts", [1, 2, 3])
-@pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (32, 16), (33, 17), (70, 50)])
-def test_weights_go_to_blocks_and_back(parts, neurons, inputs):
-    from lifroles.backends import _layout
-
-    found = [torch.randn(neurons, inputs) for _ in range(parts)]
-    packed = np.concatenate([_layout.as_blocks(weight) for weight in found])
-    expected = sum(found[1:], found[0])
-    assert torch.equal(_layout.from_blocks(packed, parts, neurons, inputs), expected)

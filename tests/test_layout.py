@@ -209,12 +209,41 @@ def test_a_matrix_is_packed_whichever_way_it_lies(rows, columns, transposed):
         packed = _layout.as_blocks(found, transposed)
         blocks = -(-expected.shape[0] // WIDTH)
         assert packed.size == blocks * expected.shape[1] * WIDTH
-        assert torch.equal(_layout.from_blocks(packed, 1, *expected.shape), expected)
+        slopes = _layout.Slopes(1, *expected.shape, torch.float32)
+        slopes.packed[0] = packed
+        slopes.written(0, blocks)
+        matrix = slopes.matrix()
+        assert matrix is not None and torch.equal(matrix, expected)
 
 
-def test_sums_begin_at_0():
-    held = _layout.zeros(2, 3, torch.float32)
-    assert (held.shape, held.dtype, held.tolist()) == ((2, 3), np.float32, [[0.0] * 3] * 2)
+@pytest.mark.parametrize("parts", [1, 2, 3])
+@pytest.mark.parametrize(("neurons", "inputs"), [(1, 1), (32, 16), (33, 17), (70, 50), (600, 40)])
+def test_parts_of_a_gradient_are_added_up(parts, neurons, inputs):
+    found = [torch.randn(neurons, inputs) for _ in range(parts)]
+    slopes = _layout.Slopes(parts, neurons, inputs, torch.float32)
+    for part, one in enumerate(found):
+        slopes.packed[part] = _layout.as_blocks(one)
+    # What other parts follow for is not the gradient yet.
+    slopes.written(0, -(-neurons // WIDTH))
+    matrix = slopes.matrix()
+    assert matrix is not None and torch.equal(matrix, sum(found[1:], found[0]))
+
+
+def test_a_gradient_that_is_not_wanted_takes_no_room():
+    slopes = _layout.Slopes(2, 40, 3, torch.float64, False)
+    assert slopes.packed.shape == (2, 0) and slopes.packed.dtype == np.float64
+    slopes.written(0, 2)
+    assert slopes.matrix() is None
+
+
+def test_blocks_are_unpacked_as_soon_as_their_only_piece_is_done():
+    slopes = _layout.Slopes(1, 40, 3, torch.float32)
+    slopes.packed[:] = 1
+    slopes.written(1, 2)
+    slopes.packed[:] = 2
+    slopes.written(0, 1)
+    matrix = slopes.matrix()
+    assert matrix is not None and matrix[:32].eq(2).all() and matrix[32:].eq(1).all()
 
 
 @pytest.mark.parametrize(("neurons", "words"), [(1, 1), (32, 1), (33, 1), (64, 1), (65, 2), (512, 8)])

@@ -7,6 +7,7 @@ import torch
 
 from lifroles import benchmarks
 from lifroles.networks import Readout, SpikingMLP
+from lifroles.sparse import SparseSequence
 from lifroles.variant import PAPER_VARIANTS, Variant
 
 BASELINE = Variant()
@@ -75,3 +76,23 @@ def test_the_benchmarks_networks_have_their_sizes(name, sizes):
     task = benchmarks.get(name)
     net = task.network(task.protocol(), Variant(), "auto")
     assert [net.linears[0].in_features, *(layer.out_features for layer in net.linears)] == sizes
+
+
+@pytest.mark.parametrize("sizes", [(30, 12, 4), (30, 12, 9, 4), (30, 70, 100), (30, 4)], ids=str)
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_a_network_on_events_gives_the_numbers_of_the_dense_one(sizes, backend):
+    torch.manual_seed(1)
+    net = SpikingMLP(sizes, Variant(), u_th=0.3, width=0.25, readout="integrator", backend=backend)
+    s = (torch.rand(6, 5, 30) < 0.1).float()
+    found = []
+    for x in (s, SparseSequence.from_dense(s)):
+        net.zero_grad()
+        activity = net(x)
+        activity.output.square().sum().backward()
+        found.append((activity, [parameter.grad for parameter in net.parameters()]))
+    (dense, slopes), (sparse, others) = found
+    assert list(dense.spikes) == list(sparse.spikes) == net.layer_names()[:-1]
+    for name, spikes in dense.spikes.items():
+        assert torch.equal(spikes, sparse.spikes[name])
+    torch.testing.assert_close(sparse.output, dense.output)
+    torch.testing.assert_close(others, slopes)

@@ -16,22 +16,22 @@ from lifroles.backends._layout import (
     Array,
     ByChannel,
     Fired,
+    Slopes,
     as_blocks,
     blocks_and_samples,
     coefficients_of,
     empty,
     flattened,
-    from_blocks,
     is_by_sample,
     is_streamed,
     lanes_of,
     padded,
     pieces_of,
     ranges,
+    room,
     rows_of,
     strided,
     values_of,
-    zeros,
 )
 from lifroles.compiled import share
 from lifroles.errors import LifrolesError
@@ -202,11 +202,11 @@ class _Rows(torch.autograd.Function):
             g_c = g[0] if wants[5] else None
             return None, None, g if wants[2] else None, None, None, g_c, g_k, g_v, None, None, None
         g_sums = onward[0] if onward else None
-        found = _rows_backward(rule, ctx.events, u, outside, k, v, wants[3], wants[7], after, g_sums)
-        slopes: tuple[Tensor | None, ...] = (None, None)
+        slopes = None
         if g_sums is not None and (wants[8] or wants[9]):
-            slopes = _products.slopes_of_fired(ctx.fired, g_sums, after, np.zeros(0, DTYPES[u.dtype]))
-        every = zip((*found, *slopes), wants[2:10], strict=True)
+            slopes = _products.FiredSlopes(ctx.fired, g_sums, after, np.zeros(0, DTYPES[u.dtype]))
+        found = _rows_backward(rule, ctx.events, u, outside, k, v, wants[3], wants[7], after, g_sums, slopes)
+        every = zip((*found, *(slopes.found() if slopes else (None, None))), wants[2:10], strict=True)
         return None, None, *(part if wanted else None for part, wanted in every), None
 
 
@@ -268,11 +268,12 @@ def _rows_forward(
 def _rows_backward(
     rule: Rule, events: SparseSequence | None, u: Tensor, outside: Outside,
     k: float | Tensor, v: Tensor | None, wants_weight: bool, wants_v: bool, after: Tensor | None,
-    g_sums: Tensor | None,
+    g_sums: Tensor | None, slopes: _products.FiredSlopes | None,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """Return dL/dx, dL/dW, dL/db, dL/dc, dL/dk and dL/dV; ``None`` for what there is not or is not wanted.
 
-    What the sums that follow add to dL/do, ``afterᵀ · g_sums``, is never written.
+    What the sums that follow add to dL/do, ``afterᵀ · g_sums``, is never written. The work for their own ``slopes`` is
+    done on the way, last: threads that are done with the layer need not wait.
     """
     (steps, batch, neurons), dtype = u.shape, u.dtype
     number = DTYPES[dtype]
@@ -294,9 +295,9 @@ def _rows_backward(
     flat_u, step, sample = strided(u)
     g = empty(u.shape, dtype, is_by_sample(u)) if events is None else None
     g_c = _buffers.empty((batch, neurons), dtype)
-    g_k, g_bias = (zeros(parts, blocks * WIDTH, dtype) for _ in range(2))
-    g_weight = zeros(parts, blocks * inputs * WIDTH if wants_weight else 0, dtype)
-    g_v = zeros(parts, blocks * neurons * WIDTH if wants_v and v is not None else 0, dtype)
+    g_k, g_bias = (room(parts, blocks * WIDTH, dtype) for _ in range(2))
+    g_weight = Slopes(parts, neurons, inputs, dtype, wants_weight and events is not None)
+    g_v = Slopes(parts, neurons, neurons, dtype, wants_v and v is not None)
     across = nothing if v is None else as_blocks(v, transposed=True)
     onward, flat_sums, outputs = nothing, nothing, 0
     if after is not None and g_sums is not None:
@@ -307,27 +308,31 @@ def _rows_backward(
     coefficients = padded(k, neurons, dtype)
 
     def work(part: int, *piece: int) -> None:
-        events_and_slopes = (starts, rows, values, g_weight[part], g_bias[part])
+        arriving_at = (flat_u, step, sample, *arriving, coefficients)
+        following = (onward, flat_sums, flat_g, flat_c, g_k[part])
+        from_events = (starts, rows, values, g_weight.packed[part], g_bias[part])
         rest = (
             number(rule.u_th), number(rule.alpha), number(rule.half), rule.reset, rule.through_reset, gu is not None,
             events is not None, steps, batch, neurons, inputs, outputs, group, *piece,
         )  # fmt: skip
-        following = (onward, flat_sums, flat_g, flat_c, g_k[part])
         if v is None:
-            _rows.backward(flat_u, step, sample, *arriving, coefficients, *following, *events_and_slopes, *rest)
+            _rows.backward(*arriving_at, *following, *from_events, *rest)
+            g_weight.written(piece[0], piece[0] + 1)
         else:
-            _rows.backward_recurrent(
-                flat_u, step, sample, *arriving, coefficients, across, *following, g_v[part], *events_and_slopes, *rest
-            )
+            _rows.backward_recurrent(*arriving_at, across, *following, g_v.packed[part], *from_events, *rest)
+            g_weight.written(0, blocks)
+            g_v.written(0, blocks)
 
-    share(work, [(i % parts, *piece) for i, piece in enumerate(pieces)])
+    tasks: list[tuple[Any, ...]] = [(work, i % parts, *piece) for i, piece in enumerate(pieces)]
+    tasks += [] if slopes is None else [(slopes.work, *piece) for piece in slopes.pieces]
+    share(lambda do, *task: do(*task), tasks)
     return (
         g,
-        from_blocks(g_weight.reshape(-1), parts, neurons, inputs) if wants_weight and events is not None else None,
+        g_weight.matrix(),
         torch.from_numpy(g_bias.sum(0))[:neurons],
         g_c,
         torch.from_numpy(g_k.sum(0))[:neurons],
-        from_blocks(g_v.reshape(-1), parts, neurons, neurons) if g_v.size else None,
+        g_v.matrix(),
     )
 
 

@@ -87,9 +87,9 @@ def empty(shape: Sequence[int], dtype: torch.dtype, by_sample: bool) -> Tensor:
     return _buffers.empty((batch, steps, neurons), dtype).transpose(0, 1)
 
 
-def zeros(parts: int, size: int, dtype: torch.dtype) -> Array:
-    """Return sums to add to, ``[parts, size]``, all 0."""
-    return _buffers.empty((parts, size), dtype).zero_().numpy()
+def room(parts: int, size: int, dtype: torch.dtype) -> Array:
+    """Return room for sums, ``[parts, size]``, with whatever numbers lie in it."""
+    return _buffers.empty((parts, size), dtype).numpy()
 
 
 def padded(values: float | Tensor, neurons: int, dtype: torch.dtype) -> Array:
@@ -145,15 +145,40 @@ def as_blocks(weight: Tensor, transposed: bool = False) -> Array:
     return packed
 
 
-def from_blocks(packed: Array, parts: int, neurons: int, inputs: int) -> Tensor:
-    """Return the sum of ``parts`` packed matrices as one ``[neurons, inputs]``."""
-    weight = _buffers.empty((neurons, inputs), torch.from_numpy(packed).dtype)
-    flat = flattened(weight)
-    share(
-        lambda low, high: _rows.unpack(packed, parts, packed.size // parts, neurons, inputs, flat, low, high),
-        ranges(-(-neurons // WIDTH), pieces_of(packed.size)),
-    )
-    return weight
+class Slopes:
+    """The gradient of a matrix ``[neurons, inputs]``: packed, in parts that pieces of work write, then as it is.
+
+    Arguments:
+        parts: pieces that meet the same neurons.
+        neurons: rows of the matrix.
+        inputs: columns.
+        dtype: its type.
+        wanted: whether there is one.
+    """
+
+    def __init__(self, parts: int, neurons: int, inputs: int, dtype: torch.dtype, wanted: bool = True) -> None:
+        self._parts, self._inputs = parts, inputs
+        self._blocks = -(-neurons // WIDTH)
+        self.packed = room(parts, self._blocks * inputs * WIDTH if wanted else 0, dtype)
+        self._matrix = _buffers.empty((neurons, inputs), dtype) if wanted else None
+
+    def written(self, low: int, high: int) -> None:
+        """Say that blocks have been written by their only piece, and may still be in the cache."""
+        if self._parts == 1:
+            self._unpack(low, high)
+
+    def _unpack(self, low: int, high: int) -> None:
+        if self._matrix is not None:
+            flat, neurons = flattened(self._matrix), self._matrix.shape[0]
+            _rows.unpack(
+                self.packed.reshape(-1), self._parts, self.packed.shape[1], neurons, self._inputs, flat, low, high
+            )
+
+    def matrix(self) -> Tensor | None:
+        """Return the gradient, once every piece has written its part; ``None`` if there is none."""
+        if self._parts > 1:
+            share(self._unpack, ranges(self._blocks, pieces_of(self.packed.size)))
+        return self._matrix
 
 
 class ByChannel:
@@ -164,7 +189,8 @@ class ByChannel:
         self.group = max(1, min(batch, CACHE // (row_bytes * steps)))
         self.groups = -(-batch // self.group)
         self.starts = np.empty(self.groups * (inputs + 1), np.int64)
-        self.rows = np.empty(events.entries, np.int32)
+        # Numbers half as wide are sorted faster.
+        self.rows = np.empty(events.entries, np.uint16 if self.group * steps <= 1 << 16 else np.int32)
         self.values = np.empty(values.size, values.dtype)
         arguments = (
             events.indptr, events.indices, values, self.starts, self.rows, self.values, steps, batch, inputs,

@@ -17,20 +17,20 @@ from lifroles.backends._layout import (
     Array,
     ByChannel,
     Fired,
+    Slopes,
     as_blocks,
     blocks_and_samples,
     empty,
     flattened,
-    from_blocks,
     is_by_sample,
     is_streamed,
     padded,
     pieces_of,
     ranges,
+    room,
     rows_of,
     samples_of,
     values_of,
-    zeros,
 )
 from lifroles.compiled import share
 from lifroles.errors import LifrolesError
@@ -67,20 +67,21 @@ class _Product(torch.autograd.Function):
         channel = ByChannel(events, values_of(events, dtype), WIDTH * dtype.itemsize)
         pieces = blocks_and_samples(blocks, channel.groups, steps * batch * neurons)
         parts = len(pieces) // blocks
-        g_weight = zeros(parts, blocks * inputs * WIDTH, dtype)
-        g_bias = zeros(parts, blocks * WIDTH, dtype)
+        slopes = Slopes(parts, neurons, inputs, dtype)
+        g_bias = room(parts, blocks * WIDTH, dtype)
         rows, stride = rows_of(gradients[0])
 
         def work(part: int, block: int, low: int, high: int) -> None:
             _sums.product_backward(
-                rows, stride, channel.starts, channel.rows, channel.values, g_weight[part], g_bias[part],
+                rows, stride, channel.starts, channel.rows, channel.values, slopes.packed[part], g_bias[part],
                 DTYPES[dtype](0), steps, batch, neurons, inputs, channel.group, block, low, high,
             )  # fmt: skip
+            slopes.written(block, block + 1)
 
         share(work, [(i % parts, *piece) for i, piece in enumerate(pieces)])
         return (
             None,
-            from_blocks(g_weight.reshape(-1), parts, neurons, inputs) if ctx.needs_input_grad[1] else None,
+            slopes.matrix() if ctx.needs_input_grad[1] else None,
             torch.from_numpy(g_bias.sum(0))[:neurons] if ctx.needs_input_grad[2] else None,
         )
 
@@ -104,35 +105,38 @@ def sums_of_fired(fired: Fired, weight: Tensor, bias: Tensor | None) -> Tensor:
     return out
 
 
-def slopes_of_fired(fired: Fired, gradient: Tensor, weight: Tensor, g_o: Array) -> tuple[Tensor, Tensor]:
-    """Return dL/dW and dL/db of :func:`sums_of_fired`; write dL/do to ``g_o`` unless it is empty.
+class FiredSlopes:
+    """dL/dW and dL/db of :func:`sums_of_fired`, and dL/do, in pieces of work for :func:`~lifroles.compiled.share`.
 
     Arguments:
         fired: the neurons that fired.
         gradient: dL/d(sums), ``[T, B, C]``.
         weight: ``[C, N]``.
-        g_o: ``[B, T, N]``, flat.
+        g_o: dL/do, ``[B, T, N]``, flat, to be written (empty: not wanted).
     """
-    (outputs, inputs), dtype = weight.shape, weight.dtype
-    bits, words, steps, batch = fired
-    blocks = -(-outputs // WIDTH)
-    cuts = ranges(batch, pieces_of(steps * batch * inputs))
-    g_weight = zeros(len(cuts), blocks * inputs * WIDTH, dtype)
-    g_bias = zeros(len(cuts), blocks * WIDTH, dtype)
-    onward = as_blocks(weight, transposed=True) if g_o.size else g_o
-    arguments = (bits, words, flattened(gradient), onward, g_o)
-    streamed = is_streamed(g_o, inputs)
 
-    def work(part: int, low: int, high: int) -> None:
-        _sums.spikes_product_backward(
-            *arguments, g_weight[part], g_bias[part], streamed, steps, batch, inputs, outputs, low, high
-        )
+    def __init__(self, fired: Fired, gradient: Tensor, weight: Tensor, g_o: Array) -> None:
+        (outputs, inputs), dtype = weight.shape, weight.dtype
+        bits, words, steps, batch = fired
+        cuts = ranges(batch, pieces_of(steps * batch * inputs))
+        self.pieces = [(part, low, high) for part, (low, high) in enumerate(cuts)]
+        self._weight = Slopes(len(cuts), outputs, inputs, dtype)
+        self._bias = room(len(cuts), -(-outputs // WIDTH) * WIDTH, dtype)
+        onward = as_blocks(weight, transposed=True) if g_o.size else g_o
+        self._before = (bits, words, flattened(gradient), onward, g_o)
+        self._after = (is_streamed(g_o, inputs), steps, batch, inputs, outputs)
 
-    share(work, [(part, low, high) for part, (low, high) in enumerate(cuts)])
-    return (
-        from_blocks(g_weight.reshape(-1), len(cuts), outputs, inputs),
-        torch.from_numpy(g_bias.sum(0))[:outputs],
-    )
+    def work(self, part: int, low: int, high: int) -> None:
+        """Do one of the pieces."""
+        slopes = self._weight.packed[part], self._bias[part]
+        _sums.spikes_product_backward(*self._before, *slopes, *self._after, low, high)
+        self._weight.written(0, self._bias.shape[1] // WIDTH)
+
+    def found(self) -> tuple[Tensor, Tensor]:
+        """Return dL/dW and dL/db, once all pieces are done."""
+        matrix = self._weight.matrix()
+        assert matrix is not None
+        return matrix, torch.from_numpy(self._bias.sum(0))[: matrix.shape[0]]
 
 
 class _SpikesProduct(torch.autograd.Function):
@@ -160,7 +164,9 @@ class _SpikesProduct(torch.autograd.Function):
         wants_o, wants_weight, wants_bias = ctx.needs_input_grad
         g_o = empty(ctx.shape, weight.dtype, ctx.by_sample) if wants_o else None
         flat = np.zeros(0, DTYPES[weight.dtype]) if g_o is None else samples_of(g_o)[0]
-        g_weight, g_bias = slopes_of_fired(ctx.fired, gradients[0], weight, flat)
+        slopes = FiredSlopes(ctx.fired, gradients[0], weight, flat)
+        share(slopes.work, slopes.pieces)
+        g_weight, g_bias = slopes.found()
         return g_o, g_weight if wants_weight else None, g_bias if wants_bias else None
 
 

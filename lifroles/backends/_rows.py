@@ -45,15 +45,16 @@ TILE = 16
 def pack(weight: Any, row: int, column: int, neurons: int, inputs: int, packed: Any, low: int, high: int) -> None:
     """Write the blocks of neurons from ``low`` to ``high`` of a matrix to ``packed``; strides ``row``, ``column``."""
     for block in range(low, high):
-        first = block * WIDTH
-        last = min(first + WIDTH, neurons)
-        at = block * inputs * WIDTH
+        count = min(WIDTH, neurons - block * WIDTH)
         for i in range(inputs):
-            for n in range(first, last):
-                packed[at + n - first] = weight[n * row + i * column]
-            for n in range(last, first + WIDTH):
-                packed[at + n - first] = 0
-            at += WIDTH
+            # Unsigned, or every use of a place asks first whether it counts from the array's end.
+            at, start = np.uintp((block * inputs + i) * WIDTH), np.uintp(block * WIDTH * row + i * column)
+            if count == WIDTH:
+                for n in range(WIDTH):
+                    packed[at + np.uintp(n)] = weight[start + np.uintp(n * row)]
+            else:
+                for n in range(WIDTH):
+                    packed[at + np.uintp(n)] = weight[start + np.uintp(n * row)] if n < count else 0
 
 
 @compiled
@@ -73,7 +74,8 @@ def unpack(packed: Any, parts: int, part: int, neurons: int, inputs: int, weight
                     store(packed, at, total)
             for n in range(first, last):
                 for i in range(low_input, high_input):
-                    weight[n * inputs + i] = packed[(block * inputs + i) * WIDTH + n - first]
+                    at = (block * inputs + i) * WIDTH + n - first
+                    weight[np.uintp(n * inputs + i)] = packed[np.uintp(at)]
 
 
 @compiled
@@ -185,6 +187,13 @@ def list_bits(bits: Any, first: int, listed: Any, count: int) -> int:
         count += 1
         bits &= bits - np.uint64(1)
     return count
+
+
+@inlined
+def clear(array: Any, first: int, count: int, zero: Any) -> None:
+    """Fill so many vectors from ``first`` on with 0."""
+    for i in range(count):
+        store(array, first + i * WIDTH, zero)
 
 
 @inlined
@@ -414,17 +423,19 @@ def backward(
         g_onward: dL/d(those sums), ``[T, B, outputs]``.
         g: dL/du, written, laid out as u is (not with ``events``: there it is kept for one group at a time).
         g_c: written: dL/du of the first step, ``[B, N]``.
-        g_k: dL/dk of the steps t > 0, added to, whole blocks.
+        g_k: written: dL/dk of the steps t > 0, whole blocks.
         starts, rows, values: the events by channel (:func:`by_channel`).
-        g_weight: dL/dW, packed, added to (empty: not wanted).
-        g_bias: added to, whole blocks.
+        g_weight: written: dL/dW, packed (empty: not wanted).
+        g_bias: written, whole blocks.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
     height, inside = spread(alpha), spread(half)
     local = zeros(group * steps * WIDTH if events else 0, u)
     place = block * WIDTH
     left = neurons - place
-    coefficient, slope_k, slope_bias = load(k, place), load(g_k, place), load(g_bias, place)
+    coefficient, slope_k, slope_bias = load(k, place), zero, zero
+    if g_weight.shape[0] > 0:
+        clear(g_weight, place * inputs, inputs, zero)
     for q in range(low, high):
         first = q * group
         last = min(first + group, batch)
@@ -472,7 +483,7 @@ def backward_recurrent(
 
     Arguments:
         across: V packed the other way round, ``[blocks of in, out, 32]``.
-        g_across: dL/dV, packed as ``[blocks of out, in, 32]``, added to (empty: not wanted).
+        g_across: written: dL/dV, packed as ``[blocks of out, in, 32]`` (empty: not wanted).
 
     The other arguments are those of :func:`backward`.
     """
@@ -484,6 +495,10 @@ def backward_recurrent(
     carried = zeros(width, u)
     ahead = zeros(width, u)
     fired = np.zeros(width, np.int32)
+    clear(g_k, 0, blocks, zero)
+    clear(g_bias, 0, blocks, zero)
+    clear(g_weight, 0, g_weight.shape[0] // WIDTH, zero)
+    clear(g_across, 0, g_across.shape[0] // WIDTH, zero)
     for q in range(low, high):
         first = q * group
         last = min(first + group, batch)

@@ -19,11 +19,10 @@ from lifroles.backends._lanes import (
     spread,
     store,
     store_first,
-    stream,
     will_read,
     will_write,
 )
-from lifroles.backends._rows import gather, mix, scatter
+from lifroles.backends._rows import clear, gather, mix, put, scatter, take
 from lifroles.compiled import compiled, inlined
 
 WORD = 64
@@ -43,11 +42,7 @@ def product(
             row = np.uintp(b * steps + t)
             begin, end = indptr[row], indptr[row + np.uintp(1)]
             total = gather(start, nothing, weight, block * inputs * WIDTH, indices, values, begin, end)
-            lane = (t * batch + b) * neurons + block * WIDTH
-            if left >= WIDTH:
-                store(out, lane, total)
-            else:
-                store_first(out, lane, total, left)
+            put(out, (t * batch + b) * neurons + block * WIDTH, total, left, False)
 
 
 @compiled
@@ -55,18 +50,19 @@ def product_backward(
     g: Any, g_stride: int, starts: Any, rows: Any, values: Any, g_weight: Any, g_bias: Any, zero: Any, steps: int,
     batch: int, neurons: int, inputs: int, group: int, block: int, low: int, high: int,
 ) -> None:  # fmt: skip
-    """Add to dL/dW (packed) and dL/db of one block what the groups of samples from ``low`` to ``high`` give."""
+    """Write dL/dW (packed) and dL/db of one block that the groups of samples from ``low`` to ``high`` give."""
     nothing = spread(zero)
     left = neurons - block * WIDTH
     local = np.empty(group * steps * WIDTH, g.dtype)
-    slope = load(g_bias, block * WIDTH)
+    slope = nothing
+    clear(g_weight, block * inputs * WIDTH, inputs, nothing)
     for q in range(low, high):
         first = q * group
         last = min(first + group, batch)
         for t in range(steps):
             for b in range(first, last):
                 lane = t * g_stride + b * neurons + block * WIDTH
-                d = load(g, lane) if left >= WIDTH else load_first(g, lane, left)
+                d = take(g, lane, left)
                 store(local, ((b - first) * steps + t) * WIDTH, d)
                 slope = slope + d
         scatter(starts, rows, values, local, WIDTH, 0, g_weight, block, nothing, inputs, q)
@@ -84,9 +80,7 @@ def note(o: Any, fired: Any, halves: int, inputs: int, low: int, high: int) -> N
     one = spread(o.dtype.type(1))
     for row in range(low, high):
         for block in range(-(-inputs // WIDTH)):
-            left = inputs - block * WIDTH
-            lane = row * inputs + block * WIDTH
-            spike = load(o, lane) if left >= WIDTH else load_first(o, lane, left)
+            spike = take(o, row * inputs + block * WIDTH, inputs - block * WIDTH)
             fired[row * halves + block] = np.uint32(bits_ge(spike, one))
 
 
@@ -137,31 +131,27 @@ def spikes_product_backward(
     fired: Any, words: int, g: Any, weight: Any, g_o: Any, g_weight: Any, g_bias: Any, streamed: bool, steps: int,
     batch: int, inputs: int, outputs: int, low: int, high: int,
 ) -> None:  # fmt: skip
-    """Write dL/do of the samples from ``low`` to ``high``; add to dL/dW and dL/db.
+    """Write dL/do of the samples from ``low`` to ``high``, and what they give to dL/dW and dL/db.
 
     Arguments:
         fired: which neurons fired, ``words`` of 64 bits a row, ``[B, T]`` rows.
         g: dL/d(sums), ``[T, B, outputs]``.
         weight: packed the other way round, ``[blocks of in, out, 32]`` (not read without dL/do).
         g_o: written, ``[B, T, inputs]`` (empty: not wanted).
-        g_weight: packed as ``[blocks of out, in, 32]``.
-        g_bias: whole blocks.
+        g_weight: written: packed as ``[blocks of out, in, 32]``.
+        g_bias: written: whole blocks.
         streamed: whether dL/do is written past the cache.
     """
     zero = spread(g.dtype.type(0))
+    clear(g_weight, 0, g_weight.shape[0] // WIDTH, zero)
+    clear(g_bias, 0, g_bias.shape[0] // WIDTH, zero)
     for b in range(low, high):
         for t in range(steps):
             row, row_g = b * steps + t, (t * batch + b) * outputs
             if g_o.shape[0] > 0:
                 for first in range(0, inputs, WIDTH):
-                    left = inputs - first
                     slope = mix(zero, weight, first * outputs, g, row_g, outputs)
-                    if left >= WIDTH and streamed:
-                        stream(g_o, row * inputs + first, slope)
-                    elif left >= WIDTH:
-                        store(g_o, row * inputs + first, slope)
-                    else:
-                        store_first(g_o, row * inputs + first, slope, left)
+                    put(g_o, row * inputs + first, slope, inputs - first, streamed)
             for first in range(0, outputs, WIDTH):
                 place = row_g + first
                 will_read(g, place + batch * outputs)
