@@ -209,11 +209,11 @@ def test_a_matrix_is_packed_whichever_way_it_lies(rows, columns, transposed):
         packed = _layout.as_blocks(found, transposed)
         blocks = -(-expected.shape[0] // WIDTH)
         assert packed.size == blocks * expected.shape[1] * WIDTH
-        slopes = _layout.Slopes(1, *expected.shape, torch.float32)
+        slopes = _layout.Slopes(1, expected.shape[0], expected.shape[1], torch.float32)
         slopes.packed[0] = packed
         slopes.written(0, blocks)
-        matrix = slopes.matrix()
-        assert matrix is not None and torch.equal(matrix, expected)
+        unpacked = slopes.matrix()
+        assert unpacked is not None and torch.equal(unpacked, expected)
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3])
