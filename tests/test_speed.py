@@ -263,11 +263,13 @@ def test_the_origin_tells_a_trial_from_a_measurement(record: dict[str, Any]) -> 
 
 def test_times_with_memory_kept_are_shown_where_there_are_any(record: dict[str, Any]) -> None:
     assert "--keep-memory" in str(getattr(tables.kept_table(record), "data", ""))
-    record["groups"]["a kept"] = record["groups"]["a"]
-    table = tables.kept_table(record)
-    assert isinstance(table, tables.Table)
-    assert "freed memory is kept by the C library" in table.caption
-    assert ("torch loop", f"80.0{NBSP}ms (10×)") in table.rows
+    kept = {"groups": {"a kept": record["groups"]["a"]}}
+    for every in ((record, kept), (kept,)):
+        table = tables.kept_table(*every)
+        assert isinstance(table, tables.Table)
+        assert "freed memory is kept by the C library" in table.caption
+        assert table.caption.endswith(". On P, kernels of commit 0123456")
+        assert ("torch loop", f"80.0{NBSP}ms (10×)") in table.rows
 
 
 def test_what_was_left_out_is_said(record: dict[str, Any]) -> None:
@@ -331,8 +333,8 @@ def test_a_network_stands_on_every_processor_that_it_was_measured_on(record: dic
     other["groups"]["a"]["found"][0]["candidates"]["lifroles"]["median"] = 0.016
     by_csr, by_norse = "torch loop, CSR input", "Norse"
     assert tables.processors_table(record, other).rows == [
-        ("Net, training", "P", f"8.00{NBSP}ms", f"5.0× ({by_csr})", f"50× ({by_norse})", "2.0×"),
-        ("Net, training", "Q", f"16.0{NBSP}ms", f"2.5× ({by_csr})", f"25× ({by_norse})", "4.0×"),
+        ("Net, training", "P", "0123456", f"8.00{NBSP}ms", f"5.0× ({by_csr})", f"50× ({by_norse})", "2.0×"),
+        ("Net, training", "Q", "0123456", f"16.0{NBSP}ms", f"2.5× ({by_csr})", f"25× ({by_norse})", "4.0×"),
     ]
     made, origin = words.made(record, other).html, words.origin(record, other)
     assert "kernels.json and kernels-*.json beside it, measured on P and Q." in made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from IPython.display import Markdown
 
@@ -35,11 +36,18 @@ def time_table(record: Record, mode: str, *, kept: bool = False) -> Table:
     return Table(f"{what}{where}. In brackets: how many times ours", ("", *(w["title"] for w in found)), rows)
 
 
-def kept_table(record: Record) -> Table | Markdown:
-    """Return the times of training where the C library keeps freed memory, or that they were not measured."""
-    if not networks(record, "training", kept=True):
-        return Markdown("Not measured: `python -m benchmarks.kernels --only a,b --keep-memory` does it.")
-    return time_table(record, "training", kept=True)
+def kept_table(*every: Record) -> Table | Markdown:
+    """Return the times of training where the C library keeps freed memory, or that they were not measured.
+
+    Those of the first record that has them; the title says which processor and which commit's kernels.
+    """
+    for record in every:
+        if networks(record, "training", kept=True):
+            on = record["groups"]["a kept"]["provenance"]
+            table = time_table(record, "training", kept=True)
+            where = f"On {on['processor']}, kernels of commit {str(on['commit'] or 'unknown')[:7]}"
+            return replace(table, caption=f"{table.caption}. {where}")
+    return Markdown("Not measured: `python -m benchmarks.kernels --only a,b --keep-memory` does it.")
 
 
 def memory_table(record: Record) -> Table:
