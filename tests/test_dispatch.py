@@ -702,3 +702,26 @@ def test_whatever_lies_in_fresh_blocks_changes_nothing(recurrent, after, monkeyp
             module._buffers, "empty", lambda shape, dtype: torch.full(tuple(shape), fill[dtype], dtype=dtype)
         )
     assert all(torch.equal(one, other) for one, other in zip(found(), expected, strict=True))
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+@pytest.mark.parametrize("reset", ["hard", "soft", "none"])
+def test_a_current_without_bounds_at_the_last_step_has_no_gradient(reset, recurrent):
+    dense = torch.zeros(3, 2, 40)
+    dense[2, 1, 7] = 1
+    weight = rand(40, 40)
+    weight[:, 7] = float("inf")
+    zero, v = torch.zeros(2, 40), torch.zeros(40, 40)
+    slopes = []
+    for sparse in (False, True):
+        w, bias = weight.clone().requires_grad_(), torch.full((40,), 0.25, requires_grad=True)
+        options: dict[str, Any] = {**LAYER, "reset": reset, "recurrent_weight": v if recurrent else None}
+        if sparse:
+            o = cpu.run_events(SparseSequence.from_dense(dense), w, bias, zero, zero, **options)[0]
+        else:
+            current = torch.where(dense[..., 7:8] > 0, float("inf"), 0.0) + bias
+            o = reference.run(current, zero, zero, **options)[0]
+        o.sum().backward()
+        slopes.append(bias.grad)
+    assert slopes[0] is not None and slopes[0].isfinite().all() and slopes[0].any()
+    assert torch.equal(slopes[1], slopes[0])

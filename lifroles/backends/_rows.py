@@ -361,8 +361,7 @@ def forward_recurrent(
                     load(bias, first), zero, x, t * x_step + b * x_sample + first, x_step, left, events, weight,
                     first * inputs, indices, values, begin, end,
                 )  # fmt: skip
-                if t > 0:
-                    v = v + gather(zero, zero, across, first * neurons, listed, no_values, 0, count)
+                v = v + gather(zero, zero, across, first * neurons, listed, no_values, 0, count)
                 spike = choose_ge(v - threshold, zero, one, zero)
                 now[block] = fire(v - threshold, zero, left)
                 if notes:
