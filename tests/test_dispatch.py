@@ -715,13 +715,110 @@ def test_a_current_without_bounds_at_the_last_step_has_no_gradient(reset, recurr
     slopes = []
     for sparse in (False, True):
         w, bias = weight.clone().requires_grad_(), torch.full((40,), 0.25, requires_grad=True)
-        options: dict[str, Any] = {**LAYER, "reset": reset, "recurrent_weight": v if recurrent else None}
+        k = torch.full((40,), 0.5, requires_grad=True)
+        options: dict[str, Any] = {**LAYER, "k_tau": k, "reset": reset, "recurrent_weight": v if recurrent else None}
         if sparse:
             o = cpu.run_events(SparseSequence.from_dense(dense), w, bias, zero, zero, **options)[0]
         else:
             current = torch.where(dense[..., 7:8] > 0, float("inf"), 0.0) + bias
             o = reference.run(current, zero, zero, **options)[0]
         o.sum().backward()
-        slopes.append(bias.grad)
-    assert slopes[0] is not None and slopes[0].isfinite().all() and slopes[0].any()
+        slopes.append(torch.stack([part for part in (bias.grad, k.grad) if part is not None]))
+    assert slopes[0].shape == (2, 40) and slopes[0].isfinite().all() and slopes[0].any(1).all()
     assert torch.equal(slopes[1], slopes[0])
+
+
+def test_a_gradient_is_unpacked_by_whoever_has_written_it(monkeypatch):
+    events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 40)
+    written: list[tuple[int, int, tuple[int, ...]]] = []
+    original = _layout.Slopes.written
+
+    def spied(self: Any, low: int, high: int) -> None:
+        written.append((low, high, self.packed.shape))
+        original(self, low, high)
+
+    monkeypatch.setattr(_layout.Slopes, "written", spied)
+    weight, across = rand(40, 9).requires_grad_(), rand(40, 40).requires_grad_()
+    cpu.product(events, weight).sum().backward()
+    assert written == [(0, 1, (1, 2 * 9 * 32)), (1, 2, (1, 2 * 9 * 32))]
+    written.clear()
+    cpu.run_events(events, weight, None, zero, zero, **LAYER)[0].sum().backward()
+    assert written == [(0, 1, (1, 2 * 9 * 32)), (1, 2, (1, 2 * 9 * 32))]
+    written.clear()
+    cpu.run_events(events, weight, None, zero, zero, recurrent_weight=across, **LAYER)[0].sum().backward()
+    assert written == [(0, 2, (1, 2 * 9 * 32)), (0, 2, (1, 2 * 40 * 32))]
+    for classes, blocks in ((3, 1), (33, 2)):
+        written.clear()
+        cpu.spikes_product(torch.ones(1, 1, 5), rand(classes, 5).requires_grad_()).sum().backward()
+        assert written == [(0, blocks, (1, blocks * 5 * 32))]
+
+
+@pytest.mark.parametrize("kind", ["sums", "feed-forward", "recurrent"])
+def test_pieces_that_meet_the_same_neurons_add_up(kind, monkeypatch):
+    events, state = SparseSequence.from_dense((rand(4, 20, 6) < 0.25).float()), torch.zeros(20, 40)
+    slopes, after = rand(4, 20, 40), rand(3, 40)
+
+    def gradients(cache: int, small: int) -> list[Tensor]:
+        monkeypatch.setattr(_layout, "CACHE", cache)
+        monkeypatch.setattr(_layout, "SMALL", small)
+        w, b, v, onward = (
+            part.clone().requires_grad_() for part in (rand(40, 6) - 0.4, rand(40), rand(40, 40) - 0.5, after)
+        )
+        if kind == "sums":
+            out = cpu.product(events, w, b)
+            loss = (out * slopes).sum() + cpu.spikes_product((out.detach() > 1).float(), onward).sum()
+        else:
+            across = v if kind == "recurrent" else None
+            out, *_, sums = cpu.run_events(
+                events, w, b, state, state, recurrent_weight=across, after=(onward, None), **LAYER
+            )
+            loss = (out * slopes).sum() + sums.square().sum()
+        return list(torch.autograd.grad(loss, [w, b, onward, *([v] if kind == "recurrent" else [])]))
+
+    for found, expected in zip(gradients(1, 1), gradients(1 << 30, 1 << 30), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_potentials_are_kept_where_they_are_asked_for_or_a_gradient_needs_them():
+    events, state = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 5)
+
+    def kept(keep_u: bool, wanted: bool) -> bool:
+        weight = rand(5, 9).requires_grad_(wanted)
+        u = _fused.driven(RULE, events, weight, None, state, 0.5, None, None, keep_u)[1]
+        assert u.shape in ((4, 3, 5), (0,))
+        return u.numel() > 0
+
+    assert [kept(keep_u, wanted) for keep_u in (False, True) for wanted in (False, True)] == [False, True, True, True]
+    with torch.no_grad():
+        assert [kept(False, True), kept(True, True)] == [False, True]
+
+
+@pytest.mark.parametrize("wanted", [(False, False), (True, False), (False, True)], ids=str)
+def test_gradients_of_what_follows_are_computed_where_they_are_wanted(wanted, monkeypatch):
+    events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 5)
+    made: list[Any] = []
+    original = _products.FiredSlopes
+    monkeypatch.setattr(_products, "FiredSlopes", lambda *args: made.append(args) or original(*args))
+    after = tuple(rand(*shape).requires_grad_(w) for shape, w in zip(((2, 5), (2,)), wanted, strict=True))
+    weight = rand(5, 9).requires_grad_()
+    *_, sums = cpu.run_events(events, weight, None, zero, zero, after=after, **LAYER)  # pyright: ignore[reportArgumentType]
+    sums.sum().backward()
+    assert len(made) == any(wanted)
+    cpu.run_events(events, weight, None, zero, zero, after=after, **LAYER)[0].sum().backward()  # pyright: ignore[reportArgumentType]
+    assert len(made) == any(wanted)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_weights_that_want_no_gradient_take_no_room(wanted, monkeypatch):
+    asked: list[bool] = []
+    original = _layout.Slopes
+
+    def made(parts: int, neurons: int, inputs: int, dtype: torch.dtype, wanted: bool) -> Any:
+        asked.append(wanted)
+        return original(parts, neurons, inputs, dtype, wanted)
+
+    monkeypatch.setattr(_fused, "Slopes", made)
+    events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 5)
+    bias = rand(5).requires_grad_()
+    cpu.run_events(events, rand(5, 9).requires_grad_(wanted), bias, zero, zero, **LAYER)[0].sum().backward()
+    assert asked == [wanted, False]

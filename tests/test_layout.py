@@ -254,3 +254,17 @@ def test_nobody_fires_in_half_a_word_that_is_no_blocks(neurons, words, monkeypat
     assert (fired.words, fired.steps, fired.batch, fired.bits.shape) == (words, 2, 3, (6 * words,))
     spare = fired.bits.view("uint32").reshape(6, 2 * words)[:, -(-neurons // 32) :]
     assert not spare.any()
+
+
+@pytest.mark.parametrize(
+    ("steps", "batch", "kind"),
+    [(3, 2, np.uint16), (1 << 16, 1, np.uint16), ((1 << 16) + 1, 1, np.int32), (1000, 100, np.int32)],
+)
+def test_rows_are_numbered_as_narrowly_as_they_can_be(steps, batch, kind):
+    dense = torch.zeros(steps, batch, 2)
+    dense[:, :, 0] = torch.arange(steps * batch).remainder(7).eq(0).view(batch, steps).t()
+    dense[-1, -1, 1] = 1
+    channel = _layout.ByChannel(SparseSequence.from_dense(dense), np.zeros(0, np.float32), 1)
+    assert (channel.groups, channel.rows.dtype) == (1, kind)
+    rows = dense.transpose(0, 1).reshape(-1, 2)
+    assert channel.rows.tolist() == [*rows[:, 0].nonzero()[:, 0].tolist(), steps * batch - 1]

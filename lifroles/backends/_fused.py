@@ -184,8 +184,9 @@ class _Rows(torch.autograd.Function):
         ctx.k = None if isinstance(k, Tensor) else k
         ctx.save_for_backward(u, k if isinstance(k, Tensor) else None, v, after)
         ctx.set_materialize_grads(False)
-        if after is None or fired is None:
+        if fired is None:
             return o, u, u_last, o_last
+        assert after is not None
         sums = _products.sums_of_fired(fired, after, after_bias)
         return o, u, u_last, o_last, sums
 

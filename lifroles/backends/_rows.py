@@ -445,8 +445,7 @@ def backward(
                 will_read(u, lane + before(t, steps, step, sample))
                 will_read(go, lane_go + before(t, steps, go_step, go_sample))
                 v, d_spike = take(u, lane, left), take(go, lane_go, left)
-                if outputs > 0:
-                    d_spike = d_spike + mix(zero, onward, place * outputs, g_onward, (t * batch + b) * outputs, outputs)
+                d_spike = d_spike + mix(zero, onward, place * outputs, g_onward, (t * batch + b) * outputs, outputs)
                 follows = t < steps - 1
                 if follows:
                     spike = choose_ge(v - threshold, zero, one, zero)
@@ -464,7 +463,7 @@ def backward(
                 slope_bias = slope_bias + d
                 after = d
             put(g_c, b * neurons + place, after, left, False)
-        if events and g_weight.shape[0] > 0:
+        if g_weight.shape[0] > 0:
             scatter(starts, rows, values, local, WIDTH, 0, g_weight, block, zero, inputs, q)
     store(g_k, place, slope_k)
     store(g_bias, place, slope_bias)
@@ -526,9 +525,8 @@ def backward_recurrent(
                     will_read(u, at + place + before(t, steps, step, sample))
                     will_read(go, at_go + place + before(t, steps, go_step, go_sample))
                     v, d_spike = take(u, at + place, left), take(go, at_go + place, left)
-                    if outputs > 0:
-                        at_onward = (t * batch + b) * outputs
-                        d_spike = d_spike + mix(zero, onward, place * outputs, g_onward, at_onward, outputs)
+                    at_onward = (t * batch + b) * outputs
+                    d_spike = d_spike + mix(zero, onward, place * outputs, g_onward, at_onward, outputs)
                     d = zero
                     if follows:
                         d_spike = d_spike + mix(zero, across, place * neurons, ahead, 0, neurons)
@@ -548,6 +546,6 @@ def backward_recurrent(
             for block in range(blocks):
                 place = block * WIDTH
                 put(g_c, b * neurons + place, load(carried, place), neurons - place, False)
-        if events and g_weight.shape[0] > 0:
+        if g_weight.shape[0] > 0:
             for block in range(blocks):
                 scatter(starts, rows, values, local, width, block * WIDTH, g_weight, block, zero, inputs, q)
