@@ -821,4 +821,10 @@ def test_weights_that_want_no_gradient_take_no_room(wanted, monkeypatch):
     events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 5)
     bias = rand(5).requires_grad_()
     cpu.run_events(events, rand(5, 9).requires_grad_(wanted), bias, zero, zero, **LAYER)[0].sum().backward()
-    assert asked == [wanted, False]
+    v = rand(5, 5).requires_grad_(not wanted)
+    cpu.run_events(
+        events, rand(5, 9).requires_grad_(wanted), bias, zero, zero, recurrent_weight=v, **LAYER
+    )[0].sum().backward()  # fmt: skip
+    x = rand(3, 4, 5).transpose(0, 1).requires_grad_()
+    cpu.run(x, zero, zero, **LAYER)[0].sum().backward()
+    assert asked == [wanted, False, wanted, not wanted, False, False]

@@ -297,11 +297,12 @@ def _rows_backward(
     g = empty(u.shape, dtype, is_by_sample(u)) if events is None else None
     g_c = _buffers.empty((batch, neurons), dtype)
     g_k, g_bias = (room(parts, blocks * WIDTH, dtype) for _ in range(2))
-    g_weight = Slopes(parts, neurons, inputs, dtype, wants_weight and events is not None)
-    g_v = Slopes(parts, neurons, neurons, dtype, wants_v and v is not None)
+    g_weight = Slopes(parts, neurons, inputs, dtype, wants_weight)
+    g_v = Slopes(parts, neurons, neurons, dtype, wants_v)
     across = nothing if v is None else as_blocks(v, transposed=True)
     onward, flat_sums, outputs = nothing, nothing, 0
-    if after is not None and g_sums is not None:
+    if g_sums is not None:
+        assert after is not None
         onward, flat_sums, outputs = as_blocks(after, transposed=True), flattened(g_sums), after.shape[0]
     flat_g, flat_c = nothing if g is None else strided(g)[0], flattened(g_c)
     go, gu = outside
