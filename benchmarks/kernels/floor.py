@@ -2,7 +2,9 @@
 
 Counted are the operations and the bytes of the passes one after the other, and a pass takes at least the longer of the
 time for its operations at the measured matrix rate and the time for its bytes at the measured bandwidth. It is a floor
-and not an estimate: caches, index arithmetic, latency and the order of the steps come on top.
+and not an estimate: caches, index arithmetic, latency and the order of the steps come on top. Two things could go below
+it: a spike that is passed on as a bit and not as a number, and writing past the cache, where the triad that the
+bandwidth is measured with fetches the lines that it overwrites, which STREAM does not count.
 
 What is counted
 - *Operations.* An entry of the input that is not zero costs one multiply-add (2 operations) for every neuron that it

@@ -215,7 +215,7 @@ def _by_rows(
     rule: Rule, events: SparseSequence | None, x: Tensor | None, weight: Tensor | None, bias: Tensor | None, c: Tensor,
     k: float | Tensor, v: Tensor | None, after: After | None, keep_u: bool,
 ) -> Outputs:  # fmt: skip
-    """Return :data:`Outputs` of a layer that is followed sample by sample; u has one step if no other is needed."""
+    """Return :data:`Outputs` of a layer that is followed sample by sample; u is empty if nobody needs it."""
     inputs = (rule, events, x, weight, bias, c, k, v, *(after or (None, None)))
     learns = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
     return _Rows.apply(*inputs, keep_u or learns)
