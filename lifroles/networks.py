@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -40,12 +41,35 @@ class LeakyIntegrator(OnBackend):
         return self._kernels.integrate(x_seq, k_tau=self.leak() if isinstance(self.leak, LearnableLeak) else self.leak)
 
 
+class Spikes(Mapping[str, Tensor]):
+    """The spikes ``[T, B, N]`` of each spiking layer, by its name; some are written out when first asked for.
+
+    Arguments:
+        layers: the spikes, or a function that gives them.
+    """
+
+    def __init__(self, layers: Mapping[str, Tensor | Callable[[], Tensor]]) -> None:
+        self._layers = dict(layers)
+
+    def __getitem__(self, name: str) -> Tensor:
+        spikes = self._layers[name]
+        if not isinstance(spikes, Tensor):
+            spikes = self._layers[name] = spikes()
+        return spikes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
     """What a network did: ``output`` as the readout gives it, and the spikes ``[T, B, N]`` of each spiking layer."""
 
     output: Tensor
-    spikes: dict[str, Tensor]
+    spikes: Mapping[str, Tensor]
 
     def rates(self) -> dict[str, float]:
         """Return each layer's mean number of spikes per neuron and step, in [0, 1]."""
@@ -155,18 +179,20 @@ class SpikingMLP(nn.Module):
         functional.reset_net(self)
         return self._above(h)
 
-    def _above(self, h: Tensor, current: Tensor | None = None) -> Activity:
-        """Run the layers above the first, given its output and, where it is known, the second's current."""
-        spikes: dict[str, Tensor] = {}
+    def _above(self, h: Tensor | Callable[[], Tensor], current: Tensor | None = None) -> Activity:
+        """Run the layers above the first, given its output or a function that gives it and the second's current."""
+        spikes: dict[str, Tensor | Callable[[], Tensor]] = {}
         for i, (name, linear, node) in enumerate(zip(self.layer_names(), self.linears, self.nodes, strict=True)):
             assert isinstance(linear, nn.Linear)
             if i == 1 and current is not None:
                 h = node(current)
             elif i > 0:
+                assert isinstance(h, Tensor)
                 h = _through(linear, node, h, bool(spikes))
             if isinstance(node, VariantLIF):
                 spikes[name] = h
-        return Activity(h.mean(0) if self.readout == "rate" else h, spikes)
+        assert isinstance(h, Tensor)
+        return Activity(h.mean(0) if self.readout == "rate" else h, Spikes(spikes))
 
     @torch.no_grad()
     def learned_leaks(self) -> dict[str, list[float]]:

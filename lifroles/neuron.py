@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -199,11 +200,13 @@ class VariantLIF(OnBackend, neuron.BaseNode):
         """
         return self._drive(linear, events, None)[0]
 
-    def drive_into(self, linear: nn.Linear, events: SparseSequence, after: nn.Linear) -> tuple[Tensor, Tensor]:
-        """Return the spikes ``[T, B, N]`` as :meth:`drive` does, and ``after(spikes)``, ``[T, B, C]``.
+    def drive_into(
+        self, linear: nn.Linear, events: SparseSequence, after: nn.Linear
+    ) -> tuple[Callable[[], Tensor], Tensor]:
+        """Return a function that gives the spikes ``[T, B, N]`` of :meth:`drive`, and ``after(spikes)``, ``[T, B, C]``.
 
-        For a few classes the ``cpu`` backend takes both from one loop over time, which writes the spikes once and does
-        not read them again.
+        For a few classes the ``cpu`` backend notes one bit a neuron and step, and takes the sum from those. It writes
+        the spikes out, thirty-two times as much, when they are asked for. Gradients flow back from both.
 
         Arguments:
             linear: the weighted sum, from M channels to the node's N neurons.
@@ -213,10 +216,10 @@ class VariantLIF(OnBackend, neuron.BaseNode):
         Raises:
             SpecError: the weights do not fit the events or the node.
         """
-        o_seq, sums = self._drive(linear, events, after)
-        return o_seq, sums
+        spikes, sums = self._drive(linear, events, after)
+        return spikes, sums
 
-    def _drive(self, linear: nn.Linear, events: SparseSequence, after: nn.Linear | None) -> tuple[Tensor, ...]:
+    def _drive(self, linear: nn.Linear, events: SparseSequence, after: nn.Linear | None) -> tuple[Any, ...]:
         steps, batch, channels = events.shape
         if (linear.in_features, linear.out_features) != (channels, self.features):
             raise SpecError(

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lifroles import resets
-from lifroles.backends import _fused, _layout, _products, cpu, reference
+from lifroles.backends import _fused, _layout, _products, _sums, cpu, reference
 from lifroles.sparse import SparseSequence
 
 LOOPS = {_fused: ("alone", "recurrent", "driven"), _products: ("product", "spikes_product", "linear")}
@@ -345,7 +345,7 @@ def test_sums_that_follow_are_taken_from_the_same_loop_for_few_classes(weight, b
     except RuntimeError:
         assert bias is not None and bias.shape != weight.shape[:1]
     else:
-        torch.testing.assert_close(outputs[4], F.linear(outputs[0], weight, bias))
+        torch.testing.assert_close(outputs[4], F.linear(outputs[0](), weight, bias))
     assert called == names
 
 
@@ -364,7 +364,7 @@ def test_sums_follow_a_layer_that_the_events_do_not_drive_in_its_loop(neurons, c
     o, *_, sums = cpu.run_events(
         events, rand(neurons, 9), None, zero, zero, recurrent_weight=v, after=(onward, None), **LAYER
     )
-    torch.testing.assert_close(sums, F.linear(o, onward))
+    torch.testing.assert_close(sums, F.linear(o(), onward))
     assert called == (["driven"] if neurons == cpu.CACHED else ["product", "recurrent", "spikes_product"])
 
 
@@ -377,8 +377,8 @@ def test_sums_that_follow_give_the_gradients_that_are_wanted(wanted):
     leaves = [rand(*shape).requires_grad_(w) for shape, w in zip(shapes, wanted, strict=True)]
     weight, *onward = leaves
     *_, sums = cpu.run_events(events, weight, None, zero, zero, after=onward, **LAYER)  # pyright: ignore[reportArgumentType]
-    given = [part is not None for part in gradients_of(sums, None, None, None, None, rand(4, 3, 2))]
-    assert given == [False, False, False, wanted[0], False, False, False, False, *wanted[1:], False]
+    given = [part is not None for part in gradients_of(sums, None, None, None, None, rand(4, 3, 2), None)]
+    assert given == [False, False, False, wanted[0], False, False, False, False, *wanted[1:], False, False]
 
 
 @pytest.mark.parametrize(
@@ -468,7 +468,7 @@ def test_a_layer_gives_the_gradients_that_are_wanted(size, recurrent, wanted, ca
     c = wants[1] or wants[2]
     given = [part is not None for part in gradients_of(out, slope, None, None, None)]
     if recurrent:
-        assert given == [False, False, wants[0], False, False, c, wants[2], wants[3], False, False, False]
+        assert given == [False, False, wants[0], False, False, c, wants[2], wants[3], *4 * [False]]
     else:
         assert given == [False, wants[0], c, wants[2]]
     assert called
@@ -690,10 +690,11 @@ def test_whatever_lies_in_fresh_blocks_changes_nothing(recurrent, after, monkeyp
         w, b, k, v, onward = (rand(*shape).sub(0.4).requires_grad_() for shape in shapes)
         options: dict[str, Any] = {**LAYER, "k_tau": k, "recurrent_weight": v if recurrent else None}
         outputs = cpu.run_events(events, w, b, zero, zero, after=(onward, None) if after else None, **options)
-        plain = cpu.spikes_product(outputs[0], onward) + cpu.product(events, w, b)[..., :3]
-        loss = (outputs[0] * slope).sum() + plain.sum() + sum((part.sum() for part in outputs[4:]), torch.zeros(()))
+        o = outputs[0]() if after else outputs[0]
+        plain = cpu.spikes_product(o, onward) + cpu.product(events, w, b)[..., :3]
+        loss = (o * slope).sum() + plain.sum() + sum((part.sum() for part in outputs[4:]), torch.zeros(()))
         leaves = [w, b, k, onward, *([v] if recurrent else [])]
-        return [outputs[0].detach(), *torch.autograd.grad(loss, leaves)]
+        return [o.detach(), *torch.autograd.grad(loss, leaves)]
 
     expected = found()
     fill = {torch.float32: float("nan"), torch.int64: -1}
@@ -772,25 +773,126 @@ def test_pieces_that_meet_the_same_neurons_add_up(kind, monkeypatch):
             out, *_, sums = cpu.run_events(
                 events, w, b, state, state, recurrent_weight=across, after=(onward, None), **LAYER
             )
-            loss = (out * slopes).sum() + sums.square().sum()
+            loss = (out() * slopes).sum() + sums.square().sum()
         return list(torch.autograd.grad(loss, [w, b, onward, *([v] if kind == "recurrent" else [])]))
 
     for found, expected in zip(gradients(1, 1), gradients(1 << 30, 1 << 30), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
 
 
-def test_potentials_are_kept_where_they_are_asked_for_or_a_gradient_needs_them():
-    events, state = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 5)
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_potentials_are_kept_where_they_are_asked_for_or_a_gradient_needs_them(recurrent, monkeypatch):
+    events, state = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 32)
+    v = rand(32, 32) if recurrent else None
+    made: list[_layout.Kept] = []
+    original = _fused._kept
+    monkeypatch.setattr(_fused, "_kept", lambda *args: made.append(original(*args)) or made[-1])
 
-    def kept(keep_u: bool, wanted: bool) -> bool:
-        weight = rand(5, 9).requires_grad_(wanted)
-        u = _fused.driven(RULE, events, weight, None, state, 0.5, None, None, keep_u)[1]
-        assert u.shape in ((4, 3, 5), (0,))
-        return u.numel() > 0
+    def kept(keep_u: bool, wanted: bool) -> str:
+        weight = rand(32, 9).requires_grad_(wanted)
+        o, u, *_ = _fused.driven(RULE, events, weight, None, state, 0.5, v, None, keep_u)
+        assert (u.shape, o.shape) == ((4, 3, 32) if keep_u else (0,), (4, 3, 32))
+        return {0: "not", 1: "hidden", 3: "shown"}[made[-1].u.dim() if made[-1].u.numel() else 0]
 
-    assert [kept(keep_u, wanted) for keep_u in (False, True) for wanted in (False, True)] == [False, True, True, True]
+    found = [kept(keep_u, wanted) for keep_u in (False, True) for wanted in (False, True)]
+    assert found == ["not", "hidden", "shown", "shown"]
     with torch.no_grad():
-        assert [kept(False, True), kept(True, True)] == [False, True]
+        assert [kept(False, True), kept(True, True)] == ["not", "shown"]
+
+
+@pytest.mark.parametrize(
+    ("neurons", "recurrent", "hidden"),
+    [
+        (1, False, False),
+        (25, False, False),
+        (26, False, True),
+        (32, True, True),
+        (33, False, False),
+        (51, False, False),
+        (52, False, True),
+        (52, True, True),
+        (103, True, True),
+        (_fused.CACHED, True, True),
+        # its backward pass takes a matrix product a step
+        (WIDE, True, False),
+        (256, True, False),
+        (256, False, True),
+    ],
+)
+def test_potentials_that_nobody_sees_are_filled_up_to_blocks_if_that_takes_a_quarter_more_at_most(
+    neurons, recurrent, hidden
+):
+    v = rand(neurons, neurons) if recurrent else None
+    kept = _fused._kept(4, 3, neurons, torch.float32, True, v, False, True)
+    assert (kept.u.dim() == 1) == hidden
+    assert kept.u.numel() <= 1.25 * 4 * 3 * neurons
+
+
+@pytest.mark.parametrize("neurons", [32, 60, 128])
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_a_layer_learns_the_same_whether_its_potentials_are_shown_or_not(recurrent, neurons):
+    events, zero = SparseSequence.from_dense((rand(20, 7, 9) < 0.2).float()), torch.zeros(7, neurons)
+    slope, k = rand(20, 7, neurons) - 0.5, rand(neurons)
+    weight, v = rand(neurons, 9) - 0.3, (rand(neurons, neurons) - 0.5) / neurons
+
+    def learned(keep_u: bool) -> list[Tensor]:
+        leaves = [part.clone().requires_grad_() for part in (weight, k, *([v] if recurrent else []))]
+        arguments: Any = {**LAYER, "k_tau": leaves[1], "recurrent_weight": leaves[2] if recurrent else None}
+        o = cpu.run_events(events, leaves[0], None, zero, zero, **arguments, keep_u=keep_u)[0]
+        assert 0.05 < o.mean() < 0.95
+        return list(torch.autograd.grad((o * slope).sum(), leaves))
+
+    assert all(torch.equal(one, other) for one, other in zip(learned(True), learned(False), strict=True))
+
+
+@pytest.mark.parametrize("neurons", [5, 40, 64])
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_spikes_that_a_sum_follows_are_written_when_they_are_asked_for(recurrent, neurons, monkeypatch):
+    events, zero = SparseSequence.from_dense((rand(6, 7, 9) < 0.2).float()), torch.zeros(7, neurons)
+    weight, v, after = rand(neurons, 9) - 0.3, rand(neurons, neurons) - 0.5 if recurrent else None, rand(3, neurons)
+    written: list[str] = []
+    original = _sums.spikes
+    monkeypatch.setattr(_sums, "spikes", lambda *args: written.append("spikes") or original(*args))
+    equation: Any = {**LAYER, "recurrent_weight": v}
+    spikes, *_, sums = cpu.run_events(events, weight, None, zero, zero, after=(after, None), **equation)
+    assert not written and sums.shape == (6, 7, 3)
+    expected = cpu.run_events(events, weight, None, zero, zero, **equation)[0]
+    found = spikes()
+    assert torch.equal(found, expected) and 0.05 < found.mean() < 0.95
+    assert found.transpose(0, 1).is_contiguous() and written == ["spikes"]
+
+
+def test_spikes_that_were_first_asked_for_without_gradients_still_give_them():
+    events, zero = SparseSequence.from_dense((rand(6, 7, 9) < 0.2).float()), torch.zeros(7, 40)
+    weight, slope = (rand(40, 9) - 0.3).requires_grad_(), rand(6, 7, 40)
+    (expected,) = torch.autograd.grad(
+        (cpu.run_events(events, weight, None, zero, zero, **LAYER)[0] * slope).sum(), weight
+    )
+    spikes = cpu.run_events(events, weight, None, zero, zero, after=(rand(3, 40), None), **LAYER)[0]
+    with torch.no_grad():
+        asked = spikes()
+    (found,) = torch.autograd.grad((asked * slope).sum(), weight)
+    assert torch.equal(found, expected) and found.any()
+    with torch.no_grad():
+        spikes = cpu.run_events(events, weight, None, zero, zero, after=(rand(3, 40), None), **LAYER)[0]
+    assert not spikes().requires_grad
+
+
+def test_spikes_are_written_past_the_cache_where_no_cache_keeps_them(monkeypatch):
+    found: list[bool] = []
+    original = _sums.spikes
+    monkeypatch.setattr(_sums, "spikes", lambda *args: found.append(args[3]) or original(*args))
+    events, weight, zero = (
+        SparseSequence.from_dense((rand(6, 70, 9) < 0.2).float()),
+        rand(64, 9) - 0.3,
+        torch.zeros(70, 64),
+    )
+    expected = cpu.run_events(events, weight, None, zero, zero, **LAYER)[0]
+    for most in (1 << 30, 1):
+        monkeypatch.setattr(_layout, "STREAMED", most)
+        spikes = cpu.run_events(events, weight, None, zero, zero, after=(rand(3, 64), None), **LAYER)[0]()
+        assert torch.equal(spikes, expected)
+    assert found == [False] * 16 + [True] * 16
 
 
 @pytest.mark.parametrize("wanted", [(False, False), (True, False), (False, True)], ids=str)
@@ -804,7 +906,7 @@ def test_gradients_of_what_follows_are_computed_where_they_are_wanted(wanted, mo
     *_, sums = cpu.run_events(events, weight, None, zero, zero, after=after, **LAYER)  # pyright: ignore[reportArgumentType]
     sums.sum().backward()
     assert len(made) == any(wanted)
-    cpu.run_events(events, weight, None, zero, zero, after=after, **LAYER)[0].sum().backward()  # pyright: ignore[reportArgumentType]
+    cpu.run_events(events, weight, None, zero, zero, after=after, **LAYER)[0]().sum().backward()  # pyright: ignore[reportArgumentType]
     assert len(made) == any(wanted)
 
 

@@ -8,6 +8,7 @@ import torch
 
 from lifroles.backends import _layout
 from lifroles.backends._lanes import WIDTH
+from lifroles.compiled import share
 from lifroles.sparse import SparseSequence
 
 
@@ -182,6 +183,7 @@ def test_events_are_sorted_by_channel_in_groups_that_fit_the_cache(row_bytes, gr
     assert values.size == (events.entries if counted else 0)
     assert values.dtype == np.float64
     found = _layout.ByChannel(events, values, row_bytes)
+    share(found.work, found.pieces)
     assert (found.group, found.groups) == (group, groups)
     again = np.zeros_like(counts)
     starts = found.starts.reshape(groups, 6)
@@ -266,5 +268,62 @@ def test_rows_are_numbered_as_narrowly_as_they_can_be(steps, batch, kind):
     dense[-1, -1, 1] = 1
     channel = _layout.ByChannel(SparseSequence.from_dense(dense), np.zeros(0, np.float32), 1)
     assert (channel.groups, channel.rows.dtype) == (1, kind)
+    share(channel.work, channel.pieces)
     rows = dense.transpose(0, 1).reshape(-1, 2)
     assert channel.rows.tolist() == [*rows[:, 0].nonzero()[:, 0].tolist(), steps * batch - 1]
+
+
+def test_events_that_nobody_wants_sorted_are_grouped_alike():
+    events = SparseSequence.from_dense((torch.rand(4, 9, 5) < 0.3).float())
+    sorted_, not_sorted = (
+        _layout.ByChannel(events, np.zeros(0, np.float32), 1 << 14, wanted) for wanted in (True, False)
+    )
+    assert (not_sorted.group, not_sorted.groups) == (sorted_.group, sorted_.groups) == (4, 3)
+    assert not_sorted.pieces == [] and not_sorted.rows.size == 0 and sorted_.rows.size == events.entries
+
+
+@pytest.mark.parametrize("by_block", [True, False])
+@pytest.mark.parametrize("neurons", [32, 33, 64, 100])
+def test_potentials_that_nobody_sees_lie_in_the_order_of_the_backward_pass(neurons, by_block):
+    steps, batch, blocks = 4, 3, -(-neurons // WIDTH)
+    kept = _layout.Kept.hidden(steps, batch, neurons, torch.float32, by_block)
+    start, step, sample, block = kept.distances
+    order = [
+        start + t * step + b * sample + at * block + lane
+        for at, b, t, lane in (
+            itertools.product(range(blocks), range(batch), reversed(range(steps)), range(WIDTH))
+            if by_block
+            else (
+                (at, b, t, lane)
+                for b, t, at, lane in itertools.product(
+                    range(batch), reversed(range(steps)), range(blocks), range(WIDTH)
+                )
+            )
+        )
+    ]
+    assert order == list(range(blocks * batch * steps * WIDTH)) and kept.flat.shape == (len(order),)
+
+
+@pytest.mark.parametrize("by_sample", [True, False])
+def test_potentials_that_somebody_sees_lie_as_they_are(by_sample):
+    u = _layout.empty((4, 3, 70), torch.float64, by_sample)
+    u[:] = torch.arange(u.numel()).view(u.shape)
+    kept = _layout.Kept.shown(u)
+    start, step, sample, block = kept.distances
+    found = [
+        [[kept.flat[start + t * step + b * sample + n // 32 * block + n % 32] for n in range(70)] for b in range(3)]
+        for t in range(4)
+    ]
+    assert torch.equal(torch.tensor(found), u) and kept.u is u
+
+
+def test_potentials_that_nobody_wants_take_no_room():
+    kept = _layout.Kept.shown(torch.empty(0, dtype=torch.float64))
+    assert kept.flat.shape == (0,) and kept.flat.dtype == np.float64 and not kept.is_streamed
+
+
+@pytest.mark.parametrize(("steps", "streamed"), [(8191, False), (8192, True)])
+@pytest.mark.parametrize("by_block", [True, False])
+def test_potentials_that_no_cache_keeps_are_written_past_it(steps, streamed, by_block):
+    kept = _layout.Kept.hidden(steps, 4, 64, torch.float32, by_block)
+    assert kept.is_streamed == streamed

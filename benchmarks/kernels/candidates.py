@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from benchmarks.kernels.workloads import Layer, Network
 from lifroles.backends import reference
 from lifroles.libraries.peers import load
-from lifroles.networks import SpikingMLP
+from lifroles.networks import Activity, SpikingMLP
 from lifroles.neuron import VariantLIF
 from lifroles.sparse import SparseSequence
 from lifroles.variant import Variant
@@ -237,9 +237,13 @@ class PeerNetwork(nn.Module):
         """Return what this layer's weights are multiplied by."""
         return self.layers[layer].scale if layer < len(self.layers) else 1.0
 
+    def forget(self) -> None:
+        """Hold no spikes."""
+        self.spikes = []
+
     def forward(self, x: Input) -> Tensor:
         """Return the network's output, as :class:`lifroles.networks.SpikingMLP` does."""
-        self.spikes = []
+        self.forget()
         h: Any = x
         for i, linear in enumerate(self.linears):
             if isinstance(h, Tensor) and h.layout == torch.sparse_csr:
@@ -275,10 +279,18 @@ class OurNetwork(nn.Module):
                 assert isinstance(node, VariantLIF)
                 assert node.recurrent_weight is not None
                 node.recurrent_weight.copy_(weight)
-        self.spikes: list[Tensor] = []
+        self.activity: Activity | None = None
 
     def scale(self, layer: int) -> float:
         return 1.0
+
+    @property
+    def spikes(self) -> list[Tensor]:
+        return [] if self.activity is None else list(self.activity.spikes.values())
+
+    def forget(self) -> None:
+        """Hold no spikes."""
+        self.activity = None
 
     @property
     def linears(self) -> nn.ModuleList:
@@ -286,7 +298,7 @@ class OurNetwork(nn.Module):
 
     def forward(self, x: Input) -> Tensor:
         activity = self.net(x)
-        self.spikes = list(activity.spikes.values())
+        self.activity = activity
         return activity.output
 
 
@@ -359,7 +371,7 @@ class Training:
         assert weight.grad is not None
         gradient = weight.grad * self.net.scale(0)
         spikes = [o.detach().clone() for o in self.net.spikes]
-        self.net.spikes = []
+        self.net.forget()
         self.optimiser.zero_grad(set_to_none=True)
         return spikes, gradient
 

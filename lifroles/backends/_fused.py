@@ -16,6 +16,7 @@ from lifroles.backends._layout import (
     Array,
     ByChannel,
     Fired,
+    Kept,
     Slopes,
     as_blocks,
     blocks_and_samples,
@@ -38,8 +39,8 @@ from lifroles.errors import LifrolesError
 from lifroles.sparse import SparseSequence
 from lifroles.variant import Reset
 
-Outputs = tuple[Tensor, ...]
-"""o and u, the last of u and of o, and the weighted sums that follow, if there are any."""
+Outputs = tuple[Any, ...]
+"""o and u, and the last of u and of o. Where sums follow, something stands for o, and they and who fired come last."""
 After = tuple[Tensor, Tensor | None]
 """Weights ``[C, N]`` and bias of the weighted sums that follow a layer."""
 Outside = tuple[Tensor, Tensor | None]
@@ -48,6 +49,8 @@ _RESETS = {"none": _loops.NONE, "hard": _loops.HARD, "soft": _loops.SOFT}
 
 CACHED = 128
 """Neurons up to which V lies in a core's own cache, so that its product is best taken sample by sample."""
+MOST_FILLED = 1.25
+"""Times a layer's own size up to which its potentials are filled up to whole blocks."""
 
 
 class Rule:
@@ -177,55 +180,76 @@ class _Rows(torch.autograd.Function):
     def forward(
         ctx: Any, rule: Rule, events: SparseSequence | None, x: Tensor | None, weight: Tensor | None,
         bias: Tensor | None, c: Tensor, k: float | Tensor, v: Tensor | None, after: Tensor | None,
-        after_bias: Tensor | None, keep_u: bool,
+        after_bias: Tensor | None, keep_u: bool, learns: bool,
     ) -> Outputs:  # fmt: skip
-        o, u, u_last, o_last, fired = _rows_forward(rule, events, x, weight, bias, c, k, v, after is not None, keep_u)
-        ctx.rule, ctx.events, ctx.fired = rule, events, fired
+        channel = None
+        if events is not None and learns:
+            width = WIDTH if v is None else -(-c.shape[1] // WIDTH) * WIDTH
+            channel = ByChannel(events, values_of(events, c.dtype), width * c.dtype.itemsize, ctx.needs_input_grad[3])
+        o, kept, u_last, o_last, fired = _rows_forward(
+            rule, events, x, weight, bias, c, k, v, after is not None, keep_u, learns, channel
+        )
+        u = kept.u if keep_u else torch.empty(0, dtype=o.dtype)
+        ctx.rule, ctx.events, ctx.fired, ctx.shape, ctx.by_sample = (
+            rule,
+            events,
+            fired,
+            o.shape,
+            fired is not None or is_by_sample(o),
+        )
         ctx.k = None if isinstance(k, Tensor) else k
-        ctx.save_for_backward(u, k if isinstance(k, Tensor) else None, v, after)
+        ctx.distances, ctx.channel = kept.distances, channel
+        ctx.save_for_backward(kept.u, k if isinstance(k, Tensor) else None, v, after)
         ctx.set_materialize_grads(False)
         if fired is None:
             return o, u, u_last, o_last
         assert after is not None
         sums = _products.sums_of_fired(fired, after, after_bias)
-        return o, u, u_last, o_last, sums
+        return o, u, u_last, o_last, sums, fired
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         go, gu, gu_last, go_last, *onward = gradients
         rule: Rule = ctx.rule
         u, k_tensor, v, after = ctx.saved_tensors
-        outside = _from_outside(u.shape, u.dtype, (go, gu, go_last, gu_last))
+        outside = _from_outside(ctx.shape, u.dtype, (go, gu, go_last, gu_last))
         wants = ctx.needs_input_grad
         k = ctx.k if k_tensor is None else k_tensor
-        if v is not None and u.shape[-1] > CACHED:
+        if v is not None and ctx.shape[-1] > CACHED:
             g, g_k, g_v = _stepwise_backward(rule, u, outside, k, v, wants[6], wants[7])
             g_c = g[0] if wants[5] else None
-            return None, None, g if wants[2] else None, None, None, g_c, g_k, g_v, None, None, None
+            return None, None, g if wants[2] else None, None, None, g_c, g_k, g_v, None, None, None, None
         g_sums = onward[0] if onward else None
         slopes = None
         if g_sums is not None and (wants[8] or wants[9]):
             slopes = _products.FiredSlopes(ctx.fired, g_sums, after, np.zeros(0, DTYPES[u.dtype]))
-        found = _rows_backward(rule, ctx.events, u, outside, k, v, wants[3], wants[7], after, g_sums, slopes)
+        found = _rows_backward(
+            rule, ctx.events, ctx.channel, Kept(u, *ctx.distances), ctx.by_sample, outside, k, v, wants[3], wants[5],
+            wants[7], after, g_sums, slopes,
+        )  # fmt: skip
         every = zip((*found, *(slopes.found() if slopes else (None, None))), wants[2:10], strict=True)
-        return None, None, *(part if wanted else None for part, wanted in every), None
+        return None, None, *(part if wanted else None for part, wanted in every), None, None
 
 
 def _by_rows(
     rule: Rule, events: SparseSequence | None, x: Tensor | None, weight: Tensor | None, bias: Tensor | None, c: Tensor,
     k: float | Tensor, v: Tensor | None, after: After | None, keep_u: bool,
 ) -> Outputs:  # fmt: skip
-    """Return :data:`Outputs` of a layer that is followed sample by sample; u is empty if nobody needs it."""
+    """Return :data:`Outputs` of a layer that is followed sample by sample; u is empty if not ``keep_u``."""
     inputs = (rule, events, x, weight, bias, c, k, v, *(after or (None, None)))
     learns = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
-    return _Rows.apply(*inputs, keep_u or learns)
+    return _Rows.apply(*inputs, keep_u, learns)
 
 
 def _rows_forward(
     rule: Rule, events: SparseSequence | None, x: Tensor | None, weight: Tensor | None, bias: Tensor | None, c: Tensor,
-    k: float | Tensor, v: Tensor | None, notes: bool, keep_u: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Fired | None]:  # fmt: skip
-    """Return o and u ``[T, B, N]`` (u empty if not kept), the last of u and o, and, if asked to note it, who fired."""
+    k: float | Tensor, v: Tensor | None, notes: bool, keep_u: bool, learns: bool, channel: ByChannel | None,
+) -> tuple[Tensor, Kept, Tensor, Tensor, Fired | None]:  # fmt: skip
+    """Return o ``[T, B, N]``, u (empty if not kept and nothing learns), the last of both and, if asked, who fired.
+
+    Where it is noted who fired, o is not written: one number stands for it.
+    The events are sorted by ``channel`` on the way, last: threads that are done with the layer need not wait.
+    """
     (batch, neurons), dtype = c.shape, c.dtype
     number = DTYPES[dtype]
     nothing = np.zeros(0, number)
@@ -241,10 +265,11 @@ def _rows_forward(
         currents = strided(x)
         # Where the backward pass takes a matrix product a step, a step has to lie in one piece.
         by_sample = is_by_sample(x) and (v is None or neurons <= CACHED)
-    o = empty((steps, batch, neurons), dtype, by_sample)
-    u = empty((steps, batch, neurons), dtype, by_sample) if keep_u else torch.empty(0, dtype=dtype)
+    shape = torch.Size((steps, batch, neurons))
+    o = torch.zeros((), dtype=dtype).expand(shape) if notes else empty(shape, dtype, by_sample)
+    kept = _kept(steps, batch, neurons, dtype, by_sample, v, keep_u, learns)
     u_last, o_last = (_buffers.empty((batch, neurons), dtype) for _ in range(2))
-    flat_o, step, sample = strided(o)
+    written = (nothing, 0, 0) if notes else strided(o)
     fired = Fired.room(steps, batch, neurons) if notes else None
     bits, words = (np.zeros(0, np.uint64), 0) if fired is None else (fired.bits, fired.words)
     before = (
@@ -252,50 +277,62 @@ def _rows_forward(
         padded(k, neurons, dtype),
     )  # fmt: skip
     arguments = (
-        strided(u)[0] if keep_u else nothing, flat_o, step, sample, flattened(u_last), flattened(o_last),
-        bits.view(np.uint32), 2 * words, number(rule.u_th), rule.reset, events is not None,
-        is_streamed(flat_o, step, sample), steps, neurons, inputs,
+        kept.flat, *kept.distances, kept.is_streamed, *written, flattened(u_last), flattened(o_last),
+        bits.view(np.uint32), 2 * words, number(rule.u_th), rule.reset, events is not None, steps, neurons, inputs,
     )  # fmt: skip
     if v is None:
         pieces = blocks_and_samples(-(-neurons // WIDTH), batch, o.numel(), FINE)
-        share(lambda *piece: _rows.forward(*before, *arguments, *piece), pieces)
+        loop, arguments = _rows.forward, (*before, *arguments)
     else:
-        across = as_blocks(v)
         pieces = ranges(batch, pieces_of(o.numel()))
-        share(lambda *piece: _rows.forward_recurrent(*before, across, *arguments, *piece), pieces)
-    return o, u, u_last, o_last, fired
+        loop, arguments = _rows.forward_recurrent, (*before, *arguments, as_blocks(v))
+    tasks: list[tuple[Any, ...]] = [(loop, *arguments, *piece) for piece in pieces]
+    tasks += [] if channel is None else [(channel.work, *piece) for piece in channel.pieces]
+    share(lambda do, *task: do(*task), tasks)
+    return o, kept, u_last, o_last, fired
+
+
+def _kept(
+    steps: int, batch: int, neurons: int, dtype: torch.dtype, by_sample: bool, v: Tensor | None, keep_u: bool,
+    learns: bool,
+) -> Kept:  # fmt: skip
+    """Return room for a layer's potentials, as those who read them want it."""
+    if not (keep_u or learns):
+        return Kept.shown(torch.empty(0, dtype=dtype))
+    filled = -(-neurons // WIDTH) * WIDTH <= MOST_FILLED * neurons
+    if keep_u or not filled or (v is not None and neurons > CACHED):
+        return Kept.shown(empty((steps, batch, neurons), dtype, by_sample))
+    return Kept.hidden(steps, batch, neurons, dtype, v is None)
 
 
 def _rows_backward(
-    rule: Rule, events: SparseSequence | None, u: Tensor, outside: Outside,
-    k: float | Tensor, v: Tensor | None, wants_weight: bool, wants_v: bool, after: Tensor | None,
-    g_sums: Tensor | None, slopes: _products.FiredSlopes | None,
+    rule: Rule, events: SparseSequence | None, channel: ByChannel | None, kept: Kept, by_sample: bool,
+    outside: Outside, k: float | Tensor, v: Tensor | None, wants_weight: bool, wants_c: bool, wants_v: bool,
+    after: Tensor | None, g_sums: Tensor | None, slopes: _products.FiredSlopes | None,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """Return dL/dx, dL/dW, dL/db, dL/dc, dL/dk and dL/dV; ``None`` for what there is not or is not wanted.
 
     What the sums that follow add to dL/do, ``afterᵀ · g_sums``, is never written. The work for their own ``slopes`` is
     done on the way, last: threads that are done with the layer need not wait.
     """
-    (steps, batch, neurons), dtype = u.shape, u.dtype
+    shape, dtype = outside[0].shape, kept.u.dtype
+    steps, batch, neurons = shape
     number = DTYPES[dtype]
     blocks = -(-neurons // WIDTH)
     nothing = np.zeros(0, number)
     inputs, group, groups = 0, 1, batch
     starts, rows, values = np.zeros(0, np.int64), np.zeros(0, np.int32), nothing
-    if events is not None:
+    if events is not None and channel is not None:
         inputs = events.shape[-1]
-        width = (blocks if v is not None else 1) * WIDTH
-        channel = ByChannel(events, values_of(events, dtype), width * dtype.itemsize)
         starts, rows, values, group, groups = (
             channel.starts, channel.rows, channel.values, channel.group, channel.groups,
         )  # fmt: skip
-    size = u.numel()
+    size = shape.numel()
     pieces = blocks_and_samples(blocks, groups, size) if v is None else ranges(groups, pieces_of(size))
     # Pieces that meet the same neurons add to sums of their own.
     parts = len(pieces) // (blocks if v is None else 1)
-    flat_u, step, sample = strided(u)
-    g = empty(u.shape, dtype, is_by_sample(u)) if events is None else None
-    g_c = _buffers.empty((batch, neurons), dtype)
+    g = empty(shape, dtype, by_sample) if events is None else None
+    g_c = _buffers.empty((batch, neurons) if wants_c else (0,), dtype)
     g_k, g_bias = (room(parts, blocks * WIDTH, dtype) for _ in range(2))
     g_weight = Slopes(parts, neurons, inputs, dtype, wants_weight)
     g_v = Slopes(parts, neurons, neurons, dtype, wants_v)
@@ -304,14 +341,14 @@ def _rows_backward(
     if g_sums is not None:
         assert after is not None
         onward, flat_sums, outputs = as_blocks(after, transposed=True), flattened(g_sums), after.shape[0]
-    flat_g, flat_c = nothing if g is None else strided(g)[0], flattened(g_c)
+    written, flat_c = (nothing, 0, 0) if g is None else strided(g), flattened(g_c)
     go, gu = outside
     arriving = *strided(go), *((nothing, 0, 0) if gu is None else strided(gu))
-    coefficients = padded(k, neurons, dtype)
+    flat_u, coefficients = kept.flat, padded(k, neurons, dtype)
 
     def work(part: int, *piece: int) -> None:
-        arriving_at = (flat_u, step, sample, *arriving, coefficients)
-        following = (onward, flat_sums, flat_g, flat_c, g_k[part])
+        arriving_at = (flat_u, *kept.distances, *arriving, coefficients)
+        following = (onward, flat_sums, *written, flat_c, g_k[part])
         from_events = (starts, rows, values, g_weight.packed[part], g_bias[part])
         rest = (
             number(rule.u_th), number(rule.alpha), number(rule.half), rule.reset, rule.through_reset, gu is not None,
@@ -372,7 +409,7 @@ def _stepwise_backward(
 
 
 def recurrent(rule: Rule, x: Tensor, c: Tensor, k: float | Tensor, v: Tensor, keep_u: bool) -> Outputs:
-    """Return o and u of a layer with recurrence, ``[T, B, N]`` (u: if kept or needed), and the last of u and o."""
+    """Return o and u of a layer with recurrence, ``[T, B, N]`` (u: if kept), and the last of u and o."""
     return _by_rows(rule, None, x, None, None, c, k, v, None, keep_u)
 
 
@@ -380,8 +417,5 @@ def driven(
     rule: Rule, events: SparseSequence, weight: Tensor, bias: Tensor | None, c: Tensor, k: float | Tensor,
     v: Tensor | None, after: After | None, keep_u: bool,
 ) -> Outputs:  # fmt: skip
-    """Return o and u of a layer that events drive, ``[T, B, N]`` (u: if kept or needed), and the last of u and o.
-
-    And, where sums ``after`` follow, their result ``[T, B, C]``.
-    """
+    """Return :data:`Outputs` of a layer that events drive (u: if kept)."""
     return _by_rows(rule, events, None, weight, bias, c, k, v, after, keep_u)

@@ -240,6 +240,16 @@ def bits_ge(typing_context: Any, a: Any, b: Any) -> Any:
 
 
 @_operation
+def choose_bits(typing_context: Any, bits: Any, yes: Any, no: Any) -> Any:
+    """``choose_bits(bits, yes, no)``: ``yes`` in lane j where bit j of a uint32 is set, ``no`` elsewhere."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.select(builder.bitcast(arguments[0], ir.VectorType(_I1, WIDTH)), *arguments[1:])
+
+    return yes(types.uint32, yes, no), generate
+
+
+@_operation
 def lowest_bit(typing_context: Any, bits: Any) -> Any:
     """``lowest_bit(bits)``: the number of the lowest bit that is set; ``bits`` must not be 0."""
 

@@ -37,8 +37,7 @@ SMALL = 1 << 14
 
 def flattened(tensor: Tensor) -> Array:
     """Return a tensor's numbers as a flat array: its own memory where they lie in one piece."""
-    # reshape alone would leave a number that is repeated (`expand`) where it is
-    return tensor.detach().resolve_neg().reshape(-1).contiguous().numpy()
+    return tensor.detach().resolve_neg().contiguous().numpy().reshape(-1)
 
 
 def rows_of(sequence: Tensor) -> tuple[Array, int]:
@@ -85,6 +84,53 @@ def empty(shape: Sequence[int], dtype: torch.dtype, by_sample: bool) -> Tensor:
         return _buffers.empty(shape, dtype)
     steps, batch, neurons = shape
     return _buffers.empty((batch, steps, neurons), dtype).transpose(0, 1)
+
+
+class Kept(NamedTuple):
+    """The potentials of a layer, as its loops over samples lay them out.
+
+    Neuron n of step t and sample b lies at ``start + t · step + b · sample + n // 32 · block + n % 32``.
+    """
+
+    u: Tensor
+    start: int
+    step: int
+    sample: int
+    block: int
+
+    @classmethod
+    def shown(cls, u: Tensor) -> Kept:
+        """Return ``[T, B, N]`` as it lies, for a caller who wants to see it (empty: nobody wants it)."""
+        _, step, sample = strided(u) if u.numel() else (None, 0, 0)
+        return cls(u, 0, step, sample, WIDTH)
+
+    @classmethod
+    def hidden(cls, steps: int, batch: int, neurons: int, dtype: torch.dtype, by_block: bool) -> Kept:
+        """Return room for what only the backward pass reads: in its order, the last step first.
+
+        So the processor itself foresees what is read next. That takes whole blocks, one after the other (``by_block``)
+        for loops that follow one block through all samples; for the others the blocks of a step stand side by side.
+        """
+        blocks = -(-neurons // WIDTH)
+        width = WIDTH if by_block else blocks * WIDTH
+        block = batch * steps * WIDTH if by_block else WIDTH
+        u = _buffers.empty((blocks * batch * steps * WIDTH,), dtype)
+        return cls(u, (steps - 1) * width, -width, steps * width, block)
+
+    @property
+    def flat(self) -> Array:
+        """The numbers as a flat array."""
+        return strided(self.u)[0] if self.u.dim() == 3 else flattened(self.u)
+
+    @property
+    def distances(self) -> tuple[int, int, int, int]:
+        """Where the first step of the first sample lies, and what is from step to step, sample and block."""
+        return self.start, self.step, self.sample, self.block
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether it is best written past the cache."""
+        return is_streamed(self.flat, self.step, self.sample)
 
 
 def room(parts: int, size: int, dtype: torch.dtype) -> Array:
@@ -136,7 +182,7 @@ def as_blocks(weight: Tensor, transposed: bool = False) -> Array:
     base = matrix.reshape(-1) if matrix.is_contiguous() else matrix.t().reshape(-1)
     row, column = (inputs, 1) if matrix.is_contiguous() else (1, neurons)
     blocks = -(-neurons // WIDTH)
-    packed = flattened(_buffers.empty((blocks * inputs * WIDTH,), weight.dtype))
+    packed = _buffers.empty((blocks * inputs * WIDTH,), weight.dtype).numpy()
     flat = base.numpy()
     share(
         lambda low, high: _rows.pack(flat, row, column, neurons, inputs, packed, low, high),
@@ -157,10 +203,14 @@ class Slopes:
     """
 
     def __init__(self, parts: int, neurons: int, inputs: int, dtype: torch.dtype, wanted: bool = True) -> None:
-        self._parts, self._inputs = parts, inputs
+        self._parts = parts
         self._blocks = -(-neurons // WIDTH)
         self.packed = room(parts, self._blocks * inputs * WIDTH if wanted else 0, dtype)
         self._matrix = _buffers.empty((neurons, inputs), dtype) if wanted else None
+        self._arguments = (
+            () if self._matrix is None
+            else (self.packed.reshape(-1), parts, self.packed.shape[1], neurons, inputs, flattened(self._matrix))
+        )  # fmt: skip
 
     def written(self, low: int, high: int) -> None:
         """Say that blocks have been written by their only piece, and may still be in the cache."""
@@ -168,11 +218,8 @@ class Slopes:
             self._unpack(low, high)
 
     def _unpack(self, low: int, high: int) -> None:
-        if self._matrix is not None:
-            flat, neurons = flattened(self._matrix), self._matrix.shape[0]
-            _rows.unpack(
-                self.packed.reshape(-1), self._parts, self.packed.shape[1], neurons, self._inputs, flat, low, high
-            )
+        if self._arguments:
+            _rows.unpack(*self._arguments, low, high)
 
     def matrix(self) -> Tensor | None:
         """Return the gradient, once every piece has written its part; ``None`` if there is none."""
@@ -182,21 +229,28 @@ class Slopes:
 
 
 class ByChannel:
-    """The events of a batch, sorted by channel within groups of samples whose dL/dx fit the cache."""
+    """The events of a batch, sorted by channel within groups of samples whose dL/dx fit the cache.
 
-    def __init__(self, events: SparseSequence, values: Array, row_bytes: int) -> None:
+    They are once all ``pieces`` of ``work`` are done; if they are not ``wanted``, there are none.
+    """
+
+    def __init__(self, events: SparseSequence, values: Array, row_bytes: int, wanted: bool = True) -> None:
         steps, batch, inputs = events.shape
         self.group = max(1, min(batch, CACHE // (row_bytes * steps)))
         self.groups = -(-batch // self.group)
         self.starts = np.empty(self.groups * (inputs + 1), np.int64)
         # Numbers half as wide are sorted faster.
-        self.rows = np.empty(events.entries, np.uint16 if self.group * steps <= 1 << 16 else np.int32)
+        self.rows = np.empty(events.entries if wanted else 0, np.uint16 if self.group * steps <= 1 << 16 else np.int32)
         self.values = np.empty(values.size, values.dtype)
-        arguments = (
+        self.pieces = ranges(self.groups, pieces_of(events.entries)) if wanted else []
+        self._arguments = (
             events.indptr, events.indices, values, self.starts, self.rows, self.values, steps, batch, inputs,
+            self.group,
         )  # fmt: skip
-        cuts = ranges(self.groups, pieces_of(events.entries))
-        share(lambda low, high: _rows.by_channel(*arguments, self.group, low, high), cuts)
+
+    def work(self, low: int, high: int) -> None:
+        """Do one of the pieces."""
+        _rows.by_channel(*self._arguments, low, high)
 
 
 def values_of(events: SparseSequence, dtype: torch.dtype) -> Array:

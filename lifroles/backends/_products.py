@@ -30,6 +30,7 @@ from lifroles.backends._layout import (
     room,
     rows_of,
     samples_of,
+    strided,
     values_of,
 )
 from lifroles.compiled import share
@@ -65,6 +66,7 @@ class _Product(torch.autograd.Function):
         (steps, batch, inputs), neurons, dtype = events.shape, ctx.neurons, ctx.dtype
         blocks = -(-neurons // WIDTH)
         channel = ByChannel(events, values_of(events, dtype), WIDTH * dtype.itemsize)
+        share(channel.work, channel.pieces)
         pieces = blocks_and_samples(blocks, channel.groups, steps * batch * neurons)
         parts = len(pieces) // blocks
         slopes = Slopes(parts, neurons, inputs, dtype)
@@ -103,6 +105,34 @@ def sums_of_fired(fired: Fired, weight: Tensor, bias: Tensor | None) -> Tensor:
     cuts = ranges(batch, pieces_of(steps * batch * inputs))
     share(lambda low, high: _sums.spikes_product(*arguments, low, high), cuts)
     return out
+
+
+class _Spikes(torch.autograd.Function):
+    """The spikes ``[T, B, N]`` of a layer that noted who fired; in the graph they stand where ``stand_in`` does."""
+
+    @staticmethod
+    def forward(ctx: Any, stand_in: Tensor, fired: Fired) -> Tensor:
+        (steps, batch, neurons), dtype = stand_in.shape, stand_in.dtype
+        o = empty(stand_in.shape, dtype, True)
+        flat = strided(o)[0]
+        arguments = (fired.bits.view(np.uint32), 2 * fired.words, flat, is_streamed(flat, neurons), neurons)
+        share(lambda low, high: _sums.spikes(*arguments, low, high), ranges(steps * batch, pieces_of(o.numel())))
+        return o
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return gradients[0], None
+
+
+def spikes_of(stand_in: Tensor, fired: Fired) -> Tensor:
+    """Return the spikes ``[T, B, N]`` of a layer that noted who fired.
+
+    Arguments:
+        stand_in: what the layer returned in their place: gradients flow back through it, whoever asks when.
+        fired: who fired.
+    """
+    with torch.set_grad_enabled(stand_in.requires_grad):
+        return _Spikes.apply(stand_in, fired)
 
 
 class FiredSlopes:

@@ -37,6 +37,8 @@ from lifroles.compiled import compiled, inlined
 
 AHEAD = 4
 """Steps ahead at which memory is fetched: it answers after the time that a few steps of one block take."""
+FAR = 16
+"""The same for the potentials on the way back, where a step takes less time than one that sums over events."""
 TILE = 16
 """Inputs whose weights are turned together: a line of the matrix."""
 
@@ -170,12 +172,13 @@ def collect(
 def mix(zero: Any, table: Any, base: int, by: Any, first: int, count: int) -> Any:
     """Return the sum of so many rows of a packed table from ``base`` on, each times its number in ``by``."""
     even, odd = zero, zero
+    # Unsigned, as in `gather`.
     for n in range(0, count - 1, 2):
-        even = fma(spread(by[first + n]), load(table, base + n * WIDTH), even)
-        odd = fma(spread(by[first + n + 1]), load(table, base + (n + 1) * WIDTH), odd)
+        even = fma(spread(by[np.uintp(first + n)]), load(table, base + n * WIDTH), even)
+        odd = fma(spread(by[np.uintp(first + n + 1)]), load(table, base + (n + 1) * WIDTH), odd)
     if count % 2 == 1:
         n = count - 1
-        even = fma(spread(by[first + n]), load(table, base + n * WIDTH), even)
+        even = fma(spread(by[np.uintp(first + n)]), load(table, base + n * WIDTH), even)
     return even + odd
 
 
@@ -261,18 +264,17 @@ def current(
 
 @inlined
 def write(
-    v: Any, spike: Any, left: int, u: Any, o: Any, lane: int, step: int, u_last: Any, o_last: Any, lane_last: int,
-    ends: bool, streamed: bool, notes: bool,
+    v: Any, spike: Any, left: int, u: Any, lane_u: int, u_step: int, streamed: bool, o: Any, lane: int, step: int,
+    u_last: Any, o_last: Any, lane_last: int, ends: bool,
 ) -> None:  # fmt: skip
     """Write a block's potentials and spikes of one step."""
-    keeps = u.shape[0] > 0
-    if not streamed:
-        will_write(u, lane + AHEAD * step)
-    if not (streamed and notes):
+    if u.shape[0] > 0:
+        if not streamed:
+            will_write(u, lane_u + AHEAD * u_step)
+        put(u, lane_u, v, left, streamed)
+    if o.shape[0] > 0:
         will_write(o, lane + AHEAD * step)
-    if keeps:
-        put(u, lane, v, left, streamed)
-    put(o, lane, spike, left, streamed and notes)
+        put(o, lane, spike, left, False)
     if ends:
         put(u_last, lane_last, v, left, False)
         put(o_last, lane_last, spike, left, False)
@@ -281,9 +283,9 @@ def write(
 @compiled
 def forward(
     x: Any, x_step: int, x_sample: int, indptr: Any, indices: Any, values: Any, weight: Any, bias: Any, c: Any,
-    c_sample: int, k: Any, u: Any, o: Any, step: int, sample: int, u_last: Any, o_last: Any, fired: Any, halves: int,
-    u_th: Any, reset: int, events: bool, streamed: bool, steps: int, neurons: int, inputs: int, block: int, low: int,
-    high: int,
+    c_sample: int, k: Any, u: Any, u_start: int, u_step: int, u_sample: int, u_block: int, streamed: bool, o: Any,
+    step: int, sample: int, u_last: Any, o_last: Any, fired: Any, halves: int, u_th: Any, reset: int, events: bool,
+    steps: int, neurons: int, inputs: int, block: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Advance one block of neurons without recurrence through all steps of the samples from ``low`` to ``high``.
 
@@ -294,10 +296,11 @@ def forward(
         bias: one a neuron, filled up to whole blocks.
         c: what the initial state contributes to the first step, ``[B, N]``, ``c_sample`` from row to row.
         k: leakage coefficients, filled up to whole blocks.
-        u, o: written, ``[T, B, N]``, ``step`` and ``sample`` from row to row (no u: not wanted).
+        u: written: the potentials (empty: not wanted), as :class:`~lifroles.backends._layout.Kept` lays them out.
+        o: written: the spikes, ``[T, B, N]``, ``step`` and ``sample`` from row to row (empty: not wanted).
         u_last, o_last: written, ``[B, N]``: the last step's.
         fired: written: one bit a neuron, for each sample and step ``halves`` words of 32 bits (empty: not wanted).
-        streamed: whether u is written past the cache, and o too if it is noted in bits and so not read again soon.
+        streamed: whether u is written past the cache.
     """
     one, zero, threshold = spread(u.dtype.type(1)), spread(u.dtype.type(0)), spread(u_th)
     notes = fired.shape[0] > 0
@@ -319,8 +322,8 @@ def forward(
             if notes:
                 fired[np.intp(row) * halves + block] = np.uint32(fire(v - threshold, zero, left))
             write(
-                v, spike, left, u, o, t * step + b * sample + first, step, u_last, o_last, b * neurons + first,
-                t == steps - 1, streamed, notes,
+                v, spike, left, u, u_start + t * u_step + b * u_sample + block * u_block, u_step, streamed, o,
+                t * step + b * sample + first, step, u_last, o_last, b * neurons + first, t == steps - 1,
             )  # fmt: skip
             carried = coefficient * keep(v, spike, one, threshold, reset)
     fence()
@@ -329,9 +332,9 @@ def forward(
 @compiled
 def forward_recurrent(
     x: Any, x_step: int, x_sample: int, indptr: Any, indices: Any, values: Any, weight: Any, bias: Any, c: Any,
-    c_sample: int, k: Any, across: Any, u: Any, o: Any, step: int, sample: int, u_last: Any, o_last: Any, fired: Any,
-    halves: int, u_th: Any, reset: int, events: bool, streamed: bool, steps: int, neurons: int, inputs: int, low: int,
-    high: int,
+    c_sample: int, k: Any, u: Any, u_start: int, u_step: int, u_sample: int, u_block: int, streamed: bool, o: Any,
+    step: int, sample: int, u_last: Any, o_last: Any, fired: Any, halves: int, u_th: Any, reset: int, events: bool,
+    steps: int, neurons: int, inputs: int, across: Any, low: int, high: int,
 ) -> None:  # fmt: skip
     """Advance a recurrent layer through all steps of the samples from ``low`` to ``high``; V is ``across``, packed.
 
@@ -367,8 +370,8 @@ def forward_recurrent(
                 if notes:
                     fired[np.intp(row) * halves + block] = np.uint32(now[block])
                 write(
-                    v, spike, left, u, o, t * step + b * sample + first, step, u_last, o_last, b * neurons + first,
-                    t == steps - 1, streamed, notes,
+                    v, spike, left, u, u_start + t * u_step + b * u_sample + block * u_block, u_step, streamed, o,
+                    t * step + b * sample + first, step, u_last, o_last, b * neurons + first, t == steps - 1,
                 )  # fmt: skip
                 store(carried, first, load(k, first) * keep(v, spike, one, threshold, reset))
             # Only now: until here the list of the step before was needed.
@@ -400,28 +403,31 @@ def back(
 
 
 @inlined
-def before(t: int, steps: int, step: int, sample: int) -> int:
-    """Return how far away the step lies that is fetched ahead; before a sample's first comes the next one's last."""
-    return -AHEAD * step if t >= AHEAD else sample + (steps - AHEAD) * step
+def before(ahead: int, t: int, steps: int, step: int, sample: int) -> int:
+    """Return how far away the step so many steps ahead lies; before a sample's first comes the next one's last."""
+    return -ahead * step if t >= ahead else sample + (steps - ahead) * step
 
 
 @compiled
 def backward(
-    u: Any, step: int, sample: int, go: Any, go_step: int, go_sample: int, gu: Any, gu_step: int, gu_sample: int,
-    k: Any, onward: Any, g_onward: Any, g: Any, g_c: Any, g_k: Any, starts: Any, rows: Any, values: Any, g_weight: Any,
-    g_bias: Any, u_th: Any, alpha: Any, half: Any, reset: int, through_reset: bool, has_gu: bool, events: bool,
-    steps: int, batch: int, neurons: int, inputs: int, outputs: int, group: int, block: int, low: int, high: int,
+    u: Any, u_start: int, u_step: int, u_sample: int, u_block: int, go: Any, go_step: int, go_sample: int, gu: Any,
+    gu_step: int, gu_sample: int, k: Any, onward: Any, g_onward: Any, g: Any, step: int, sample: int, g_c: Any,
+    g_k: Any, starts: Any, rows: Any, values: Any, g_weight: Any, g_bias: Any, u_th: Any, alpha: Any, half: Any,
+    reset: int, through_reset: bool, has_gu: bool, events: bool, steps: int, batch: int, neurons: int, inputs: int,
+    outputs: int, group: int, block: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Go back through all steps of one block without recurrence, for the groups of samples from ``low`` to ``high``.
 
     Arguments:
-        u, go, gu: potentials, dL/do and dL/du from outside, each with what is from step to step and sample to sample.
+        u: the potentials, as :class:`~lifroles.backends._layout.Kept` lays them out.
+        go, gu: dL/do and dL/du from outside, each with what is from step to step and sample to sample.
         k: leakage coefficients, filled up to whole blocks.
         onward: the weights of the ``outputs`` weighted sums that follow, packed the other way round, ``[blocks of in,
             out, 32]`` (not read where there are none).
         g_onward: dL/d(those sums), ``[T, B, outputs]``.
-        g: dL/du, written, laid out as u is (not with ``events``: there it is kept for one group at a time).
-        g_c: written: dL/du of the first step, ``[B, N]``.
+        g: dL/du, written, ``[T, B, N]``, ``step`` and ``sample`` from row to row (not with ``events``: there it is
+            kept for one group at a time).
+        g_c: written: dL/du of the first step, ``[B, N]`` (empty: not wanted).
         g_k: written: dL/dk of the steps t > 0, whole blocks.
         starts, rows, values: the events by channel (:func:`by_channel`).
         g_weight: written: dL/dW, packed (empty: not wanted).
@@ -441,10 +447,11 @@ def backward(
         for b in range(first, last):
             after = zero
             for t in range(steps - 1, -1, -1):
-                lane, lane_go = t * step + b * sample + place, t * go_step + b * go_sample + place
-                will_read(u, lane + before(t, steps, step, sample))
-                will_read(go, lane_go + before(t, steps, go_step, go_sample))
-                v, d_spike = take(u, lane, left), take(go, lane_go, left)
+                lane_u = u_start + t * u_step + b * u_sample + block * u_block
+                lane_go = t * go_step + b * go_sample + place
+                will_read(u, lane_u + before(FAR, t, steps, u_step, u_sample))
+                will_read(go, lane_go + before(AHEAD, t, steps, go_step, go_sample))
+                v, d_spike = take(u, lane_u, left), take(go, lane_go, left)
                 d_spike = d_spike + mix(zero, onward, place * outputs, g_onward, (t * batch + b) * outputs, outputs)
                 follows = t < steps - 1
                 if follows:
@@ -459,10 +466,11 @@ def backward(
                 if events:
                     store(local, ((b - first) * steps + t) * WIDTH, d)
                 else:
-                    put(g, lane, d, left, False)
+                    put(g, t * step + b * sample + place, d, left, False)
                 slope_bias = slope_bias + d
                 after = d
-            put(g_c, b * neurons + place, after, left, False)
+            if g_c.shape[0] > 0:
+                put(g_c, b * neurons + place, after, left, False)
         if g_weight.shape[0] > 0:
             scatter(starts, rows, values, local, WIDTH, 0, g_weight, block, zero, inputs, q)
     store(g_k, place, slope_k)
@@ -471,11 +479,11 @@ def backward(
 
 @compiled
 def backward_recurrent(
-    u: Any, step: int, sample: int, go: Any, go_step: int, go_sample: int, gu: Any, gu_step: int, gu_sample: int,
-    k: Any, across: Any, onward: Any, g_onward: Any, g: Any, g_c: Any, g_k: Any, g_across: Any, starts: Any, rows: Any,
-    values: Any, g_weight: Any, g_bias: Any, u_th: Any, alpha: Any, half: Any, reset: int, through_reset: bool,
-    has_gu: bool, events: bool, steps: int, batch: int, neurons: int, inputs: int, outputs: int, group: int, low: int,
-    high: int,
+    u: Any, u_start: int, u_step: int, u_sample: int, u_block: int, go: Any, go_step: int, go_sample: int, gu: Any,
+    gu_step: int, gu_sample: int, k: Any, across: Any, onward: Any, g_onward: Any, g: Any, step: int, sample: int,
+    g_c: Any, g_k: Any, g_across: Any, starts: Any, rows: Any, values: Any, g_weight: Any, g_bias: Any, u_th: Any,
+    alpha: Any, half: Any, reset: int, through_reset: bool, has_gu: bool, events: bool, steps: int, batch: int,
+    neurons: int, inputs: int, outputs: int, group: int, low: int, high: int,
 ) -> None:  # fmt: skip
     """Go back through all steps of a recurrent layer, for the groups of samples from ``low`` to ``high``.
 
@@ -502,7 +510,7 @@ def backward_recurrent(
         last = min(first + group, batch)
         for b in range(first, last):
             for t in range(steps - 1, -1, -1):
-                at, at_go = t * step + b * sample, t * go_step + b * go_sample
+                at_u, at_go = u_start + t * u_step + b * u_sample, t * go_step + b * go_sample
                 follows = t < steps - 1
                 if follows:
                     for j in range(width):
@@ -512,7 +520,7 @@ def backward_recurrent(
                         for block in range(blocks):
                             place = block * WIDTH
                             left = neurons - place
-                            bits = fire(take(u, at + place, left) - threshold, zero, left)
+                            bits = fire(take(u, at_u + block * u_block, left) - threshold, zero, left)
                             count = list_bits(bits, place, fired, count)
                         for block in range(blocks):
                             slope = load(ahead, block * WIDTH)
@@ -522,9 +530,9 @@ def backward_recurrent(
                 for block in range(blocks):
                     place = block * WIDTH
                     left = neurons - place
-                    will_read(u, at + place + before(t, steps, step, sample))
-                    will_read(go, at_go + place + before(t, steps, go_step, go_sample))
-                    v, d_spike = take(u, at + place, left), take(go, at_go + place, left)
+                    will_read(u, at_u + block * u_block + before(FAR, t, steps, u_step, u_sample))
+                    will_read(go, at_go + place + before(AHEAD, t, steps, go_step, go_sample))
+                    v, d_spike = take(u, at_u + block * u_block, left), take(go, at_go + place, left)
                     at_onward = (t * batch + b) * outputs
                     d_spike = d_spike + mix(zero, onward, place * outputs, g_onward, at_onward, outputs)
                     d = zero
@@ -542,10 +550,11 @@ def backward_recurrent(
                     if events:
                         store(local, ((b - first) * steps + t) * width + place, d)
                     else:
-                        put(g, at + place, d, left, False)
-            for block in range(blocks):
-                place = block * WIDTH
-                put(g_c, b * neurons + place, load(carried, place), neurons - place, False)
+                        put(g, t * step + b * sample + place, d, left, False)
+            if g_c.shape[0] > 0:
+                for block in range(blocks):
+                    place = block * WIDTH
+                    put(g_c, b * neurons + place, load(carried, place), neurons - place, False)
         if g_weight.shape[0] > 0:
             for block in range(blocks):
                 scatter(starts, rows, values, local, width, block * WIDTH, g_weight, block, zero, inputs, q)

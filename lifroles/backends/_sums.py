@@ -12,6 +12,7 @@ import numpy as np
 from lifroles.backends._lanes import (
     WIDTH,
     bits_ge,
+    choose_bits,
     fence,
     load,
     load_first,
@@ -82,6 +83,23 @@ def note(o: Any, fired: Any, halves: int, inputs: int, low: int, high: int) -> N
         for block in range(-(-inputs // WIDTH)):
             spike = take(o, row * inputs + block * WIDTH, inputs - block * WIDTH)
             fired[row * halves + block] = np.uint32(bits_ge(spike, one))
+
+
+@compiled
+def spikes(fired: Any, halves: int, o: Any, streamed: bool, inputs: int, low: int, high: int) -> None:
+    """Write the rows of spikes from ``low`` to ``high`` as numbers: the reverse of :func:`note`.
+
+    Arguments:
+        fired: which neurons fired, one bit each, ``halves`` words of 32 bits a row.
+        o: written, ``[rows, inputs]``.
+        streamed: whether it is written past the cache.
+    """
+    one, zero = spread(o.dtype.type(1)), spread(o.dtype.type(0))
+    for row in range(low, high):
+        for block in range(-(-inputs // WIDTH)):
+            spike = choose_bits(fired[row * halves + block], one, zero)
+            put(o, row * inputs + block * WIDTH, spike, inputs - block * WIDTH, streamed)
+    fence()
 
 
 @inlined

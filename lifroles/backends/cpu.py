@@ -30,9 +30,13 @@ loop and never written; dL/dW is summed over the same events while the g(t) of a
 lie in memory sample by sample, so that a loop's next step stands beside its last: o ``[T, B, N]`` is a view of
 ``[B, T, N]``.
 
-Where a few weighted sums of the layer's spikes follow, such as a class layer's, the loop also writes o as one bit a
-neuron. The sums and their weights' gradient are taken from the bits, a thirty-second of o; and dL/do, of which they
-give W_classᵀ dL/d(sums), is made where the backward loop needs it and never written.
+Where a few weighted sums of the layer's spikes follow, such as a class layer's, the loop writes o as one bit a neuron.
+The sums and their weights' gradient are taken from the bits, a thirty-second of o, which is written only for those who
+ask for it; and dL/do, of which the sums give W_classᵀ dL/d(sums), is made where the backward loop needs it and never
+written.
+
+What only the backward pass reads, u, lies in memory in the order in which it reads: block by block of neurons, and the
+last step first.
 
 What the loops do not cover goes to the reference, which gives the same numbers more slowly: a surrogate other than
 SpikingJelly's ``Rect`` in spiking mode, tensors that are not dense float32 or float64 tensors in main memory or whose
@@ -180,10 +184,11 @@ def run_events(
         weight: ``[N, M]``.
         bias: ``[N]`` or ``None``.
         after: weights ``[C, N]`` and bias of the weighted sum of this layer's spikes that follows. For a few classes
-            neither the spikes are read for it nor dL/do written.
+            neither the spikes are written for it nor dL/do.
 
     Returns:
-        What :func:`run` does and, with ``after``, that sum ``[T, B, C]``.
+        What :func:`run` does. With ``after``, a function that gives the spikes stands in their place, because not
+        everybody wants them, and that sum ``[T, B, C]`` comes last.
     """
     v = recurrent_weight
     steps, batch, inputs = events.shape
@@ -198,16 +203,22 @@ def run_events(
             product(events, weight, bias), u, o, k_tau=k_tau, reset=reset, u_th=u_th, fire=fire,
             detach_reset=detach_reset, recurrent_weight=v, keep_u=keep_u,
         )  # fmt: skip
-        return found if after is None else (*found, spikes_product(found[0], *after))
+        return found if after is None else (lambda: found[0], *found[1:], spikes_product(found[0], *after))
     from lifroles.backends import _fused  # imports Numba, which takes a second
 
     rule = _fused.Rule(reset, u_th, fire.alpha, detach_reset)  # pyright: ignore[reportFunctionMemberAccess]
     c = _first(u, o, k_tau, reset, u_th, detach_reset, v)
     few = after if after is not None and _sums_spikes(neurons, weight, *after) else None
-    o_seq, u_seq, u_last, o_last, *sums = _fused.driven(rule, events, weight, bias, c, k_tau, v, few, keep_u)
-    if after is not None and few is None:
-        sums = [spikes_product(o_seq, *after)]
-    return o_seq, u_seq if keep_u else None, u_last, o_last, *sums
+    o_seq, u_seq, *last = _fused.driven(rule, events, weight, bias, c, k_tau, v, few, keep_u)
+    u_seq = u_seq if keep_u else None
+    if after is None:
+        return o_seq, u_seq, *last
+    if few is None:
+        return lambda: o_seq, u_seq, *last, spikes_product(o_seq, *after)
+    from lifroles.backends import _products
+
+    *last, sums, fired = last
+    return lambda: _products.spikes_of(o_seq, fired), u_seq, *last, sums
 
 
 def _sums_spikes(neurons: int, like: Tensor, weight: Tensor, bias: Tensor | None) -> bool:

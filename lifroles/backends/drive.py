@@ -53,9 +53,10 @@ def run(
 ) -> tuple[Any, ...]:
     """Advance a layer that events drive; returns what :func:`lifroles.backends.reference.run` does.
 
-    And, with ``after`` (weights ``[C, N]`` and bias), the weighted sum ``[T, B, C]`` of the layer's spikes.
+    With ``after`` (weights ``[C, N]`` and bias), a function that gives the spikes stands in their place, and the
+    weighted sum ``[T, B, C]`` of them comes last.
     """
     if weight.device.type == "cpu" and hasattr(kernels, "run_events"):
         return kernels.run_events(events, weight, bias, u, o, after=after, **equation)
     found = kernels.run(product(kernels, events, weight, bias), u, o, **equation)
-    return found if after is None else (*found, spikes_product(kernels, found[0], *after))
+    return found if after is None else (lambda: found[0], *found[1:], spikes_product(kernels, found[0], *after))
