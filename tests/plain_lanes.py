@@ -78,13 +78,17 @@ def bits_ge(a: Array, b: Array) -> np.uint64:
     return np.uint64(sum(1 << int(lane) for lane in np.flatnonzero(a >= b)))
 
 
+def choose_bits(bits: Any, yes: Array, no: Array) -> Array:
+    return np.where([int(bits) >> lane & 1 for lane in range(WIDTH)], yes, no)
+
+
 def lowest_bit(bits: Any) -> int:
     return (int(bits) & -int(bits)).bit_length() - 1
 
 
 FUNCTIONS = (
     load, load_first, store, store_first, stream, fence, will_read, will_write, spread, fma, choose_ge, choose_inside,
-    bits_ge, lowest_bit,
+    bits_ge, choose_bits, lowest_bit,
 )  # fmt: skip
 
 

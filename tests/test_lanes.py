@@ -12,6 +12,7 @@ from lifroles.backends import _lanes, _rows
 from lifroles.backends._lanes import (
     WIDTH,
     bits_ge,
+    choose_bits,
     choose_ge,
     choose_inside,
     fence,
@@ -93,6 +94,21 @@ def test_a_multiplication_and_an_addition_in_one_are_rounded_at_most_twice(dtype
     exact = a.astype(np.longdouble) * b + c
     assert np.all((out == exact.astype(dtype)) | (out == plain_lanes.fma(a, b, c)))
     assert np.abs(out).max() > 0.1
+
+
+@numba.njit
+def choose(bits, a, b, out):
+    store(out, 0, choose_bits(bits, load(a, 0), load(b, 0)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_bits_choose_lane_by_lane(dtype):
+    a, b = np.arange(WIDTH, dtype=dtype), -1 - np.arange(WIDTH, dtype=dtype)
+    out = np.zeros(WIDTH, dtype)
+    for bits in (0, 1, 1 << 31, 0b1011 << 13, (1 << WIDTH) - 1):
+        choose(np.uint32(bits), a, b, out)
+        assert out.tolist() == [lane if bits >> lane & 1 else -1 - lane for lane in range(WIDTH)]
+        assert np.array_equal(plain_lanes.choose_bits(np.uint32(bits), a, b), out)
 
 
 @numba.njit

@@ -116,10 +116,10 @@ def test_the_floor_of_a_network_counts_what_is_named() -> None:
     work = Network("x", "x", (4, 3, 2), 5, 2, 0.1, "rate", False, 0.5, 0.5, 0.5)
     rows = 10
     first, second, back2, back1, adam = floor.network_passes(work, [7, 1], 6, training=True)
-    assert (first.operations, first.bytes) == (2 * 6 * 3 + 6 * rows * 3, 2 * 6 + 8 * rows + 2 * 4 * rows * 3)
-    assert (second.operations, second.bytes) == (2 * 7 * 2 + 6 * rows * 2, 4 * rows * 3 + 2 * 4 * rows * 2)
+    assert (first.operations, first.bytes) == (2 * 6 * 3 + 6 * rows * 3, 2 * 6 + 8 * rows + (4 + 1 / 8) * rows * 3)
+    assert (second.operations, second.bytes) == (2 * 7 * 2 + 6 * rows * 2, rows * 3 / 8 + 2 * 4 * rows * 2)
     assert back2.operations == 2 * 7 * 2 + 10 * rows * 2 + 2 * rows * 3 * 2
-    assert back2.bytes == 4 * rows * 3 + 4 * rows * 2
+    assert back2.bytes == rows * 3 / 8 + 4 * rows * 2
     assert back1.operations == 2 * 6 * 3 + 10 * rows * 3
     assert back1.bytes == 2 * 6 + 8 * rows + 4 * rows * 3
     assert adam.bytes == 32 * (5 * 3 + 4 * 2)
@@ -133,6 +133,7 @@ def test_recurrence_adds_the_spikes_that_return_and_the_product_that_takes_their
     more = floor.network_passes(replace(work, recurrent=True), [7], 6, training=True)
     added = [b.operations - a.operations for a, b in zip(plain, more, strict=True)]
     assert added == [2 * 7 * 3, 0, 0, 2 * 7 * 3 + 2 * 10 * 3 * 3, 12 * 9]
+    assert [b.bytes - a.bytes for a, b in zip(plain, more, strict=True)] == [0, 0, 0, 10 * 3 / 8, 32 * 9]
 
 
 def test_a_pass_takes_the_longer_of_its_operations_and_its_bytes() -> None:

@@ -2,9 +2,9 @@
 
 Counted are the operations and the bytes of the passes one after the other, and a pass takes at least the longer of the
 time for its operations at the measured matrix rate and the time for its bytes at the measured bandwidth. It is a floor
-and not an estimate: caches, index arithmetic, latency and the order of the steps come on top. Two things could go below
-it: a spike that is passed on as a bit and not as a number, and writing past the cache, where the triad that the
-bandwidth is measured with fetches the lines that it overwrites, which STREAM does not count.
+and not an estimate: caches, index arithmetic, latency and the order of the steps come on top. One thing can go below
+it: writing past the cache, where the triad that the bandwidth is measured with fetches the lines that it overwrites,
+which STREAM does not count.
 
 What is counted
 - *Operations.* An entry of the input that is not zero costs one multiply-add (2 operations) for every neuron that it
@@ -13,8 +13,8 @@ What is counted
   network. The gradient that goes back through a layer's weights is a full matrix product. A neuron step costs 6
   operations forward (leak, input, threshold, reset) and 10 backward.
 - *Bytes.* Every number that is used in a later pass, float32, is written once and read once: u of every neuron step
-  (8 bytes), spikes that the next layer or the recurrence reads (written once, read forward and for the weights'
-  gradient: 12 bytes). The currents and their gradients are not counted: a fused kernel keeps them in cache. The entries
+  (8 bytes). So is every bit: spikes that the next layer or the recurrence reads are written once and read forward and
+  for the weights' gradient (3 bits). A layer on its own, and a network's last one, give them as numbers. The currents and their gradients are not counted: a fused kernel keeps them in cache. The entries
   of a sparse input are 2 bytes each with 8 a row, read forward and backward. Adam reads weight, gradient and two
   moments, and writes all but the gradient; that is written by the backward pass: 32 bytes a weight.
 """
@@ -34,6 +34,8 @@ from benchmarks.kernels.workloads import Layer, Network
 FORWARD, BACKWARD = 6, 10
 """Operations of a neuron step."""
 FLOAT = 4
+BIT = 1 / 8
+"""Bytes of a spike that is passed on to the next layer or comes back to its own."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,11 @@ def network_passes(work: Network, spikes: Sequence[float], entries: int, *, trai
     forward, backward = [], []
     for layer, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         arriving = entries if layer == 0 else spikes[layer - 1]
-        reads = 2 * entries + 8 * rows if layer == 0 else FLOAT * rows * n_in
+        reads = 2 * entries + 8 * rows if layer == 0 else BIT * rows * n_in
         fires = layer < last or work.readout == "rate"
         # What the layer leaves for later: its potentials for the backward pass, and spikes (or what stands for them).
-        writes = FLOAT * rows * n_out * ((1 if training and fires else 0) + 1)
+        spike = BIT if layer < last else FLOAT
+        writes = rows * n_out * ((FLOAT if training and fires else 0) + spike)
         operations = 2.0 * arriving * n_out + FORWARD * rows * n_out
         if work.recurrent and layer < last:
             operations += 2.0 * spikes[layer] * n_out
@@ -115,7 +118,7 @@ def network_passes(work: Network, spikes: Sequence[float], entries: int, *, trai
             operations += 2.0 * rows * n_in * n_out
         if work.recurrent and layer < last:
             operations += 2.0 * spikes[layer] * n_out + 2.0 * rows * n_out * n_out
-            reads += FLOAT * rows * n_out
+            reads += BIT * rows * n_out
         backward.append(Pass(f"layer {layer + 1} backward", operations, reads))
     passes = forward + backward[::-1]
     if training:
