@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lifroles import resets
-from lifroles.backends import _fused, _layout, _products, _sums, cpu, reference
+from lifroles.backends import _fused, _layout, _products, _rows, _sums, cpu, reference
 from lifroles.sparse import SparseSequence
 
 LOOPS = {_fused: ("alone", "recurrent", "driven"), _products: ("product", "spikes_product", "linear")}
@@ -361,10 +361,11 @@ def test_sums_that_follow_a_layer_for_other_neurons_are_the_matrix_products_erro
 def test_sums_follow_a_layer_that_the_events_do_not_drive_in_its_loop(neurons, called):
     events, zero = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, neurons)
     v, onward = rand(neurons, neurons) - 0.5, rand(2, neurons)
-    o, *_, sums = cpu.run_events(
+    o, *rest, sums = cpu.run_events(
         events, rand(neurons, 9), None, zero, zero, recurrent_weight=v, after=(onward, None), **LAYER
     )
     torch.testing.assert_close(sums, F.linear(o(), onward))
+    assert rest[0] is None and [part.shape for part in rest[1:]] == [(3, neurons)] * 2 and torch.equal(rest[2], o()[-1])
     assert called == (["driven"] if neurons == cpu.CACHED else ["product", "recurrent", "spikes_product"])
 
 
@@ -782,22 +783,43 @@ def test_pieces_that_meet_the_same_neurons_add_up(kind, monkeypatch):
 
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 def test_potentials_are_kept_where_they_are_asked_for_or_a_gradient_needs_them(recurrent, monkeypatch):
-    events, state = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 32)
-    v = rand(32, 32) if recurrent else None
+    events, state = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 32, dtype=F64)
+    v = rand(32, 32, dtype=F64) if recurrent else None
     made: list[_layout.Kept] = []
     original = _fused._kept
     monkeypatch.setattr(_fused, "_kept", lambda *args: made.append(original(*args)) or made[-1])
 
     def kept(keep_u: bool, wanted: bool) -> str:
-        weight = rand(32, 9).requires_grad_(wanted)
+        weight = rand(32, 9, dtype=F64).requires_grad_(wanted)
         o, u, *_ = _fused.driven(RULE, events, weight, None, state, 0.5, v, None, keep_u)
         assert (u.shape, o.shape) == ((4, 3, 32) if keep_u else (0,), (4, 3, 32))
+        assert u.dtype == o.dtype == F64
         return {0: "not", 1: "hidden", 3: "shown"}[made[-1].u.dim() if made[-1].u.numel() else 0]
 
     found = [kept(keep_u, wanted) for keep_u in (False, True) for wanted in (False, True)]
     assert found == ["not", "hidden", "shown", "shown"]
     with torch.no_grad():
         assert [kept(False, True), kept(True, True)] == ["not", "shown"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, F64])
+@pytest.mark.parametrize(("recurrent", "width"), [(False, 32), (True, 64)])
+def test_events_are_sorted_for_a_gradient_in_groups_that_fit_the_cache(recurrent, width, dtype, monkeypatch):
+    asked: list[int] = []
+    sorts: list[str] = []
+    original, sort = _fused.ByChannel, _rows.by_channel
+    monkeypatch.setattr(_fused, "ByChannel", lambda *args: asked.append(args[2]) or original(*args))
+    monkeypatch.setattr(_rows, "by_channel", lambda *args: sorts.append("sort") or sort(*args))
+    events, state = SparseSequence.from_dense((rand(4, 3, 9) < 0.2).float()), torch.zeros(3, 40, dtype=dtype)
+    weight = rand(40, 9, dtype=dtype).requires_grad_()
+    equation: Any = {**LAYER, "recurrent_weight": rand(40, 40, dtype=dtype) if recurrent else None}
+    with torch.no_grad():
+        cpu.run_events(events, weight, None, state, state, **equation)
+    assert not asked and not sorts
+    cpu.run_events(events, weight, None, state, state, **equation)
+    assert (asked, sorts) == ([width * dtype.itemsize], ["sort"])
+    cpu.run_events(events, weight.detach(), rand(40, dtype=dtype).requires_grad_(), state, state, **equation)
+    assert (asked, sorts) == ([width * dtype.itemsize] * 2, ["sort"])
 
 
 @pytest.mark.parametrize(
@@ -825,6 +847,8 @@ def test_potentials_that_nobody_sees_are_filled_up_to_blocks_if_that_takes_a_qua
     v = rand(neurons, neurons) if recurrent else None
     kept = _fused._kept(4, 3, neurons, torch.float32, True, v, False, True)
     assert (kept.u.dim() == 1) == hidden
+    # Block by block where the loop goes so.
+    assert kept.block == (4 * 3 * 32 if hidden and not recurrent else 32)
     assert kept.u.numel() <= 1.25 * 4 * 3 * neurons
 
 
@@ -854,6 +878,8 @@ def test_spikes_that_a_sum_follows_are_written_when_they_are_asked_for(recurrent
     original = _sums.spikes
     monkeypatch.setattr(_sums, "spikes", lambda *args: written.append("spikes") or original(*args))
     equation: Any = {**LAYER, "recurrent_weight": v}
+    stand_in = _fused.driven(RULE, events, weight, None, zero, 0.5, v, (after, None), False)[0]
+    assert stand_in.shape == (6, 7, neurons) and stand_in.untyped_storage().nbytes() == 4
     spikes, *_, sums = cpu.run_events(events, weight, None, zero, zero, after=(after, None), **equation)
     assert not written and sums.shape == (6, 7, 3)
     expected = cpu.run_events(events, weight, None, zero, zero, **equation)[0]

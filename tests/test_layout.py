@@ -318,7 +318,7 @@ def test_potentials_that_somebody_sees_lie_as_they_are(by_sample):
 
 
 def test_potentials_that_nobody_wants_take_no_room():
-    kept = _layout.Kept.shown(torch.empty(0, dtype=torch.float64))
+    kept = _layout.Kept.shown(torch.empty((0, 0, 0), dtype=torch.float64))
     assert kept.flat.shape == (0,) and kept.flat.dtype == np.float64 and not kept.is_streamed
 
 

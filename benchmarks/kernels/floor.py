@@ -12,11 +12,12 @@ What is counted
   the next layer or come back to their own are counted as the entries that they are, at the rate measured on this
   network. The gradient that goes back through a layer's weights is a full matrix product. A neuron step costs 6
   operations forward (leak, input, threshold, reset) and 10 backward.
-- *Bytes.* Every number that is used in a later pass, float32, is written once and read once: u of every neuron step
-  (8 bytes). So is every bit: spikes that the next layer or the recurrence reads are written once and read forward and
-  for the weights' gradient (3 bits). A layer on its own, and a network's last one, give them as numbers. The currents and their gradients are not counted: a fused kernel keeps them in cache. The entries
-  of a sparse input are 2 bytes each with 8 a row, read forward and backward. Adam reads weight, gradient and two
-  moments, and writes all but the gradient; that is written by the backward pass: 32 bytes a weight.
+- *Bytes.* Every number that is used in a later pass, float32, is written once and read once: u of every neuron step (8
+  bytes). So is every bit: spikes that the next layer or the recurrence reads are written once and read forward and for
+  the weights' gradient (3 bits). A layer on its own, and a network's last one, give them as numbers. The currents and
+  their gradients are not counted: a fused kernel keeps them in cache. The entries of a sparse input are 2 bytes each
+  with 8 a row, read forward and backward. Adam reads weight, gradient and two moments, and writes all but the gradient;
+  that is written by the backward pass: 32 bytes a weight.
 """
 
 from __future__ import annotations

@@ -190,13 +190,7 @@ class _Rows(torch.autograd.Function):
             rule, events, x, weight, bias, c, k, v, after is not None, keep_u, learns, channel
         )
         u = kept.u if keep_u else torch.empty(0, dtype=o.dtype)
-        ctx.rule, ctx.events, ctx.fired, ctx.shape, ctx.by_sample = (
-            rule,
-            events,
-            fired,
-            o.shape,
-            fired is not None or is_by_sample(o),
-        )
+        ctx.rule, ctx.fired, ctx.shape, ctx.by_sample = rule, fired, o.shape, is_by_sample(o)
         ctx.k = None if isinstance(k, Tensor) else k
         ctx.distances, ctx.channel = kept.distances, channel
         ctx.save_for_backward(kept.u, k if isinstance(k, Tensor) else None, v, after)
@@ -224,7 +218,7 @@ class _Rows(torch.autograd.Function):
         if g_sums is not None and (wants[8] or wants[9]):
             slopes = _products.FiredSlopes(ctx.fired, g_sums, after, np.zeros(0, DTYPES[u.dtype]))
         found = _rows_backward(
-            rule, ctx.events, ctx.channel, Kept(u, *ctx.distances), ctx.by_sample, outside, k, v, wants[3], wants[5],
+            rule, ctx.channel, Kept(u, *ctx.distances), ctx.by_sample, outside, k, v, wants[3], wants[5],
             wants[7], after, g_sums, slopes,
         )  # fmt: skip
         every = zip((*found, *(slopes.found() if slopes else (None, None))), wants[2:10], strict=True)
@@ -266,7 +260,7 @@ def _rows_forward(
         # Where the backward pass takes a matrix product a step, a step has to lie in one piece.
         by_sample = is_by_sample(x) and (v is None or neurons <= CACHED)
     shape = torch.Size((steps, batch, neurons))
-    o = torch.zeros((), dtype=dtype).expand(shape) if notes else empty(shape, dtype, by_sample)
+    o = torch.empty((), dtype=dtype).expand(shape) if notes else empty(shape, dtype, by_sample)
     kept = _kept(steps, batch, neurons, dtype, by_sample, v, keep_u, learns)
     u_last, o_last = (_buffers.empty((batch, neurons), dtype) for _ in range(2))
     written = (nothing, 0, 0) if notes else strided(o)
@@ -298,7 +292,7 @@ def _kept(
 ) -> Kept:  # fmt: skip
     """Return room for a layer's potentials, as those who read them want it."""
     if not (keep_u or learns):
-        return Kept.shown(torch.empty(0, dtype=dtype))
+        return Kept.shown(torch.empty((0, 0, 0), dtype=dtype))
     filled = -(-neurons // WIDTH) * WIDTH <= MOST_FILLED * neurons
     if keep_u or not filled or (v is not None and neurons > CACHED):
         return Kept.shown(empty((steps, batch, neurons), dtype, by_sample))
@@ -306,12 +300,13 @@ def _kept(
 
 
 def _rows_backward(
-    rule: Rule, events: SparseSequence | None, channel: ByChannel | None, kept: Kept, by_sample: bool,
-    outside: Outside, k: float | Tensor, v: Tensor | None, wants_weight: bool, wants_c: bool, wants_v: bool,
-    after: Tensor | None, g_sums: Tensor | None, slopes: _products.FiredSlopes | None,
+    rule: Rule, channel: ByChannel | None, kept: Kept, by_sample: bool, outside: Outside, k: float | Tensor,
+    v: Tensor | None, wants_weight: bool, wants_c: bool, wants_v: bool, after: Tensor | None, g_sums: Tensor | None,
+    slopes: _products.FiredSlopes | None,
 ) -> tuple[Tensor | None, ...]:  # fmt: skip
     """Return dL/dx, dL/dW, dL/db, dL/dc, dL/dk and dL/dV; ``None`` for what there is not or is not wanted.
 
+    Events drove the layer if there is a ``channel``.
     What the sums that follow add to dL/do, ``afterᵀ · g_sums``, is never written. The work for their own ``slopes`` is
     done on the way, last: threads that are done with the layer need not wait.
     """
@@ -322,16 +317,15 @@ def _rows_backward(
     nothing = np.zeros(0, number)
     inputs, group, groups = 0, 1, batch
     starts, rows, values = np.zeros(0, np.int64), np.zeros(0, np.int32), nothing
-    if events is not None and channel is not None:
-        inputs = events.shape[-1]
-        starts, rows, values, group, groups = (
-            channel.starts, channel.rows, channel.values, channel.group, channel.groups,
+    if channel is not None:
+        starts, rows, values, inputs, group, groups = (
+            channel.starts, channel.rows, channel.values, channel.inputs, channel.group, channel.groups,
         )  # fmt: skip
     size = shape.numel()
     pieces = blocks_and_samples(blocks, groups, size) if v is None else ranges(groups, pieces_of(size))
     # Pieces that meet the same neurons add to sums of their own.
     parts = len(pieces) // (blocks if v is None else 1)
-    g = empty(shape, dtype, by_sample) if events is None else None
+    g = empty(shape, dtype, by_sample) if channel is None else None
     g_c = _buffers.empty((batch, neurons) if wants_c else (0,), dtype)
     g_k, g_bias = (room(parts, blocks * WIDTH, dtype) for _ in range(2))
     g_weight = Slopes(parts, neurons, inputs, dtype, wants_weight)
@@ -352,7 +346,7 @@ def _rows_backward(
         from_events = (starts, rows, values, g_weight.packed[part], g_bias[part])
         rest = (
             number(rule.u_th), number(rule.alpha), number(rule.half), rule.reset, rule.through_reset, gu is not None,
-            events is not None, steps, batch, neurons, inputs, outputs, group, *piece,
+            channel is not None, steps, batch, neurons, inputs, outputs, group, *piece,
         )  # fmt: skip
         if v is None:
             _rows.backward(*arriving_at, *following, *from_events, *rest)

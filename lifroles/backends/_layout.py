@@ -101,7 +101,7 @@ class Kept(NamedTuple):
     @classmethod
     def shown(cls, u: Tensor) -> Kept:
         """Return ``[T, B, N]`` as it lies, for a caller who wants to see it (empty: nobody wants it)."""
-        _, step, sample = strided(u) if u.numel() else (None, 0, 0)
+        _, step, sample = strided(u)
         return cls(u, 0, step, sample, WIDTH)
 
     @classmethod
@@ -235,16 +235,16 @@ class ByChannel:
     """
 
     def __init__(self, events: SparseSequence, values: Array, row_bytes: int, wanted: bool = True) -> None:
-        steps, batch, inputs = events.shape
+        steps, batch, self.inputs = events.shape
         self.group = max(1, min(batch, CACHE // (row_bytes * steps)))
         self.groups = -(-batch // self.group)
-        self.starts = np.empty(self.groups * (inputs + 1), np.int64)
+        self.starts = np.empty(self.groups * (self.inputs + 1), np.int64)
         # Numbers half as wide are sorted faster.
         self.rows = np.empty(events.entries if wanted else 0, np.uint16 if self.group * steps <= 1 << 16 else np.int32)
         self.values = np.empty(values.size, values.dtype)
         self.pieces = ranges(self.groups, pieces_of(events.entries)) if wanted else []
         self._arguments = (
-            events.indptr, events.indices, values, self.starts, self.rows, self.values, steps, batch, inputs,
+            events.indptr, events.indices, values, self.starts, self.rows, self.values, steps, batch, self.inputs,
             self.group,
         )  # fmt: skip
 
