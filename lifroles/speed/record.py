@@ -36,7 +36,7 @@ def read() -> dict[str, Any]:
 
 
 def elsewhere() -> list[dict[str, Any]]:
-    """Return the records of other processors, which ``--out results/speed/kernels-NAME.json`` makes, by their names.
+    """Return the records of other processors or times, which ``--out results/speed/kernels-NAME.json`` makes, by name.
 
     Raises:
         StoreError: one is damaged.

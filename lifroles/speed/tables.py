@@ -83,7 +83,7 @@ def check_table(record: Record) -> Table:
 
 
 def processors_table(*every: Record) -> Table:
-    """Return where ours stands in every network, on every processor that has a record of its own."""
+    """Return where ours stands in every network, in every record: of a processor, and of another time."""
     found = [
         (f"{work['title']}, {work['mode']}", group["provenance"], work)
         for record in every
@@ -98,7 +98,7 @@ def processors_table(*every: Record) -> Table:
                 title, on["processor"], str(on["commit"] or "unknown")[:7], milliseconds(s.seconds),
                 f"{times(s.faster)} ({s.peer})", f"{times(s.library_faster)} ({s.library})", times(s.above_floor),
             ))  # fmt: skip
-    title = "Every processor measured: our time, how many times as fast as others it is, and how many times the floor"
+    title = "Every measurement: our time, how many times as fast as others it is, and how many times the floor"
     return Table(title, ("", "Processor", "Commit", "Ours", "Fastest other", "Fastest library", "Floor"), rows)
 
 
