@@ -63,6 +63,9 @@ class Spikes(Mapping[str, Tensor]):
     def __len__(self) -> int:
         return len(self._layers)
 
+    def __repr__(self) -> str:
+        return f"Spikes({', '.join(self)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Activity:

@@ -888,18 +888,19 @@ def test_spikes_that_a_sum_follows_are_written_when_they_are_asked_for(recurrent
     assert found.transpose(0, 1).is_contiguous() and written == ["spikes"]
 
 
-def test_spikes_that_were_first_asked_for_without_gradients_still_give_them():
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_spikes_that_were_first_asked_for_without_gradients_still_give_them(mode):
     events, zero = SparseSequence.from_dense((rand(6, 7, 9) < 0.2).float()), torch.zeros(7, 40)
     weight, slope = (rand(40, 9) - 0.3).requires_grad_(), rand(6, 7, 40)
     (expected,) = torch.autograd.grad(
         (cpu.run_events(events, weight, None, zero, zero, **LAYER)[0] * slope).sum(), weight
     )
     spikes = cpu.run_events(events, weight, None, zero, zero, after=(rand(3, 40), None), **LAYER)[0]
-    with torch.no_grad():
+    with mode():
         asked = spikes()
     (found,) = torch.autograd.grad((asked * slope).sum(), weight)
     assert torch.equal(found, expected) and found.any()
-    with torch.no_grad():
+    with mode():
         spikes = cpu.run_events(events, weight, None, zero, zero, after=(rand(3, 40), None), **LAYER)[0]
     assert not spikes().requires_grad
 

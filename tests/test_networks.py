@@ -92,6 +92,7 @@ def test_a_network_on_events_gives_the_numbers_of_the_dense_one(sizes, backend):
         found.append((activity, [parameter.grad for parameter in net.parameters()]))
     (dense, slopes), (sparse, others) = found
     assert list(dense.spikes) == list(sparse.spikes) == net.layer_names()[:-1]
+    assert repr(sparse.spikes) == f"Spikes({', '.join(net.layer_names()[:-1])})"
     for name, spikes in dense.spikes.items():
         assert torch.equal(spikes, sparse.spikes[name])
     torch.testing.assert_close(sparse.output, dense.output)

@@ -131,7 +131,7 @@ def spikes_of(stand_in: Tensor, fired: Fired) -> Tensor:
         stand_in: what the layer returned in their place: gradients flow back through it, whoever asks when.
         fired: who fired.
     """
-    with torch.set_grad_enabled(stand_in.requires_grad):
+    with torch.inference_mode(False), torch.set_grad_enabled(stand_in.requires_grad):
         return _Spikes.apply(stand_in, fired)
 
 
