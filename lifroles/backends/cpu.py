@@ -26,17 +26,17 @@ Only u is kept for it; o is found again from u. c(0), with V o(-1) in it, is pla
 states, which are mostly 0, cost the loops nothing.
 
 Where the input is a :class:`~lifroles.sparse.SparseSequence`, x(t) = W s(t) + b is summed over its events inside the
-loop and never written; dL/dW is summed over the same events while the g(t) of a few samples lie in cache. There u and o
-lie in memory sample by sample, so that a loop's next step stands beside its last: o ``[T, B, N]`` is a view of
-``[B, T, N]``.
+loop and never written; dL/dW is summed over the same events while the g(t) of a few samples lie in cache. There o lies
+in memory sample by sample, so that a loop's next step stands beside its last: o ``[T, B, N]`` is a view of
+``[B, T, N]``; so does u for those who want to see it.
 
 Where a few weighted sums of the layer's spikes follow, such as a class layer's, the loop writes o as one bit a neuron.
 The sums and their weights' gradient are taken from the bits, a thirty-second of o, which is written only for those who
 ask for it; and dL/do, of which the sums give W_classᵀ dL/d(sums), is made where the backward loop needs it and never
 written.
 
-What only the backward pass reads, u, lies in memory in the order in which it reads: block by block of neurons, and the
-last step first.
+Where only the backward pass reads u, it lies in memory in the order in which that pass reads: the last step first, and
+without recurrence block by block of neurons.
 
 What the loops do not cover goes to the reference, which gives the same numbers more slowly: a surrogate other than
 SpikingJelly's ``Rect`` in spiking mode, tensors that are not dense float32 or float64 tensors in main memory or whose
