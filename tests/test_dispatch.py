@@ -869,6 +869,31 @@ def test_a_layer_learns_the_same_whether_its_potentials_are_shown_or_not(recurre
     assert all(torch.equal(one, other) for one, other in zip(learned(True), learned(False), strict=True))
 
 
+@pytest.mark.parametrize("neurons", [32, 60, 128])
+@pytest.mark.parametrize("sample_by_sample", [False, True])
+@pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
+def test_a_layer_on_currents_gives_the_references_gradients_where_its_potentials_are_not_shown(
+    recurrent, sample_by_sample, neurons, monkeypatch
+):
+    made: list[_layout.Kept] = []
+    original = _fused._kept
+    monkeypatch.setattr(_fused, "_kept", lambda *args: made.append(original(*args)) or made[-1])
+    x, k, slope = rand(20, 7, neurons, dtype=F64) - 0.3, rand(neurons, dtype=F64), rand(20, 7, neurons, dtype=F64) - 0.5
+    v, zero = (rand(neurons, neurons, dtype=F64) - 0.5) / neurons, torch.zeros(7, neurons, dtype=F64)
+
+    def learned(backend: Any) -> list[Tensor]:
+        leaves = [part.clone().requires_grad_() for part in (x, k, *([v] if recurrent else []))]
+        current = by_sample(leaves[0]) if sample_by_sample else leaves[0]
+        arguments: Any = {**LAYER, "k_tau": leaves[1], "recurrent_weight": leaves[2] if recurrent else None}
+        o = backend.run(current, zero, zero, **arguments)[0]
+        assert 0.05 < o.mean() < 0.95
+        return [o.detach(), *torch.autograd.grad((o * slope).sum(), leaves)]
+
+    for found, expected in zip(learned(cpu), learned(reference), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+    assert [kept.u.dim() for kept in made] == ([1] if recurrent or sample_by_sample else [])
+
+
 @pytest.mark.parametrize("neurons", [5, 40, 64])
 @pytest.mark.parametrize("recurrent", [False, True], ids=["feed-forward", "recurrent"])
 def test_spikes_that_a_sum_follows_are_written_when_they_are_asked_for(recurrent, neurons, monkeypatch):
